@@ -1,0 +1,68 @@
+import { createRequire } from "node:module";
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { parseArgs } from "node:util";
+import type * as tasktree from "../index.ts";
+import { UsageError } from "./usage.ts";
+
+interface Command {
+  readonly file: string;
+  readonly options: tasktree.RunOptions;
+  readonly args: readonly string[];
+}
+
+/** `tasktree run`: what follows it on the command line. */
+export async function runCommand(argv: readonly string[]): Promise<void> {
+  const { file, options, args } = parse(argv);
+  const url = pathToFileURL(resolve(file)).href;
+  const { runMain } = (await import(libraryFor(url))) as typeof tasktree;
+  const { default: main } = (await import(url)) as { default?: unknown };
+  if (typeof main !== "function") throw new UsageError(`Cannot run ${file}: its default export is not a function`);
+  const result = await runMain(() => (main as (args: readonly string[]) => unknown)(args), options);
+  if (Number.isInteger(result)) process.exitCode ??= result as number;
+}
+
+function parse(argv: readonly string[]): Command {
+  const split = argv.indexOf("--");
+  const own = split < 0 ? argv : argv.slice(0, split);
+  const args = split < 0 ? [] : argv.slice(split + 1);
+  const { values, positionals } = parsed(own);
+  const [file, ...others] = positionals;
+  if (file === undefined) throw new UsageError("Wanted a file to run");
+  if (others.length > 0) throw new UsageError(`Cannot run ${positionals.length} files; arguments for the program come after --`);
+  if (!existsSync(file)) throw new UsageError(`Cannot run ${file}: there is no such file`);
+  const options = {
+    ...(values.debug === true && { debug: true }),
+    ...(values.grace !== undefined && { grace: milliseconds("--grace", values.grace) }),
+    ...(values.drain !== undefined && { drainMs: milliseconds("--drain", values.drain) }),
+  };
+  return { file, options, args };
+}
+
+function parsed(own: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...own],
+      allowPositionals: true,
+      options: { debug: { type: "boolean" }, grace: { type: "string" }, drain: { type: "string" } },
+    });
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}
+
+function milliseconds(option: string, text: string): number {
+  const value = Number(text);
+  if (text.trim() === "" || !(value >= 0)) throw new UsageError(`Cannot use "${text}" for ${option}: wanted milliseconds from 0`);
+  return value;
+}
+
+/** The copy of tasktree that the program itself imports, so that there are not two; or else the one next to this file. */
+function libraryFor(url: string): string {
+  try {
+    return pathToFileURL(createRequire(url).resolve("tasktree")).href;
+  } catch {
+    return new URL(import.meta.url.endsWith(".ts") ? "../index.ts" : "../index.js", import.meta.url).href;
+  }
+}

@@ -1,0 +1,52 @@
+import { withTaskGroup } from "../lowlevel.ts";
+import { checkJobs, type Job } from "./functions.ts";
+
+export interface RaceOptions<T> {
+  /** Gets the value of a function that was not the first and still returned one: close the connection, say. */
+  readonly onLoser?: (value: T) => void;
+}
+
+/**
+ * Runs functions side by side; the first to return or throw decides. The others are cancelled, and have ended when the
+ * call settles. Ties go in list order.
+ *
+ * A failure in a loser's cleanup rejects the whole.
+ *
+ * Cancellation: Checkpoint, effects possible: if this call is cancelled, so are the functions, and all have ended before
+ * it rejects; the value of one that had won goes to `onLoser`.
+ *
+ * @throws {RangeError} If there are none.
+ * @throws {TypeError} If one of them is not a function.
+ * @example
+ * import { race, sleep } from "tasktree";
+ * import assert from "node:assert";
+ * const first = await race([() => sleep(1000), async () => "quick"]);
+ * assert.equal(first, "quick");
+ */
+export async function race<const T extends readonly Job<unknown>[]>(
+  jobs: T | Iterable<T[number]>,
+  options: RaceOptions<Awaited<ReturnType<T[number]>>> = {},
+): Promise<Awaited<ReturnType<T[number]>>> {
+  type Value = Awaited<ReturnType<T[number]>>;
+  const racers = [...jobs];
+  checkJobs("a race", racers);
+  if (racers.length === 0) throw new RangeError("Cannot run a race of nothing: wanted at least one function");
+  let winner: { readonly value: Value } | undefined;
+  try {
+    await withTaskGroup((group) => {
+      racers.forEach((job, at) => {
+        const racer = async (): Promise<void> => {
+          const value = (await job()) as Value;
+          if (winner !== undefined) return options.onLoser?.(value);
+          winner = { value };
+          group.cancel("the race is decided");
+        };
+        group.spawn(racer, { name: job.name === "" ? `race[${at}]` : job.name });
+      });
+    });
+  } catch (error) {
+    if (winner !== undefined) options.onLoser?.(winner.value);
+    throw error;
+  }
+  return winner!.value;
+}

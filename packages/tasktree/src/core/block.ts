@@ -1,0 +1,82 @@
+/** Running a block in a scope of its own, and leaving the scope (rule C5). */
+import { brief, InvalidStateError, suppress, isObject } from "../errors.ts";
+import { failuresIn, isCancellation } from "./classify.ts";
+import { enter } from "./current.ts";
+import type { ScopeNode } from "./scope.ts";
+
+export type Result<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown };
+
+/** Runs `fn(scope)` inside `scope`; gives what came of it. */
+export async function runBlock<S extends ScopeNode, T>(scope: S, fn: (scope: S) => T | PromiseLike<T>): Promise<Result<T>> {
+  try {
+    return { ok: true, value: await enter(scope, callBlock<S, T | PromiseLike<T>>, fn, scope) };
+  } catch (error) {
+    return { ok: false, error };
+  }
+}
+
+/** Runs `fn(scope)`, closes what was opened inside and left, and leaves the scope. */
+export async function runScope<T>(scope: ScopeNode, fn: (scope: ScopeNode) => T | PromiseLike<T>): Promise<T | undefined> {
+  const result = await runBlock(scope, fn);
+  const left = scope.closeChildren();
+  if (left !== undefined) await left;
+  return leaveScope(scope, result);
+}
+
+function callBlock<S, T>(fn: (scope: S) => T, scope: S): T {
+  return fn(scope);
+}
+
+/** Ends `scope`: gives the block's value, undefined if the scope has absorbed its cancellation, or throws. */
+export function leaveScope<T>(scope: ScopeNode, result: Result<T>): T | undefined {
+  scope.end();
+  const failures = scope.takeFailures();
+  if (!result.ok) {
+    if (!isCancellation(result.error, scope)) failures.push(...failuresIn(result.error, scope));
+    else if (failures.length === 0) return leaveCancelled(scope);
+  } else if (failures.length === 0) {
+    return result.value;
+  }
+  throw leavingWith(scope, combined(failures));
+}
+
+function leaveCancelled(scope: ScopeNode): undefined {
+  const { outermost, error } = scope.force!;
+  if (outermost !== scope || scope.abandoned) throw leavingWith(scope, error);
+  scope.caught = true;
+  return undefined;
+}
+
+/** `error`, which leaves `scope` for the scope around: a cancellation tells that one. */
+export function leavingWith(scope: ScopeNode, error: unknown): unknown {
+  const { parent } = scope;
+  if (parent !== undefined && isCancellation(error, parent)) parent.tell();
+  return error;
+}
+
+/** The first of `failures`, the others suppressed on it; an AggregateError where the first can carry nothing. */
+export function combined(failures: readonly unknown[]): unknown {
+  const [first, ...others] = failures;
+  if (others.length === 0) return first;
+  if (!isObject(first)) return new AggregateError(failures, `${failures.length} failures, the first: ${brief(first)}`);
+  for (const other of others) suppress(first, other);
+  return first;
+}
+
+/** @throws {TypeError} If `fn` is not a function. */
+export function checkFunction(what: string, fn: unknown, scope: ScopeNode): void {
+  if (typeof fn === "function") return;
+  const hint = isObject(fn) && typeof (fn as { then?: unknown }).then === "function" ? ", which has already started: pass a function" : "";
+  throw new TypeError(`Cannot ${what} in '${scope.path}': ${brief(fn)} is not a function${hint}`);
+}
+
+/** @throws {RangeError} If a grace is given that is not a number of milliseconds from 0. */
+export function checkGrace(grace: unknown): void {
+  if (grace === undefined || (typeof grace === "number" && grace >= 0)) return;
+  throw new RangeError(`Cannot use ${brief(grace)} as grace: wanted milliseconds from 0 to Infinity`);
+}
+
+/** @throws {InvalidStateError} If `scope` has ended. */
+export function checkOpen(what: string, scope: ScopeNode): void {
+  if (scope.ended) throw new InvalidStateError(`Cannot ${what}: '${scope.path}' has ended`);
+}

@@ -1,0 +1,84 @@
+import { checkFunction, checkGrace, runScope } from "./block.ts";
+import { currentFrame, here } from "./current.ts";
+import { checkDeadline, checkMilliseconds, ScopeNode, type Scope, type ScopeKind, type ScopeSettings } from "./scope.ts";
+import { linkSignal } from "./signal-bridge.ts";
+import { brief } from "../errors.ts";
+
+export interface CancelScopeOptions {
+  /** When it is cancelled by itself: absolute, in milliseconds on the run's clock. */
+  readonly deadline?: number;
+  /** A foreign signal that cancels it. */
+  readonly signal?: AbortSignal;
+  /** How long what runs inside may go on cleaning up after a cancellation, in milliseconds; 0: not at all. Inherited. */
+  readonly grace?: number;
+  /** For reports and errors. */
+  readonly name?: string;
+}
+
+/**
+ * Runs `fn` in a cancel boundary of its own.
+ *
+ * Resolves with `fn`'s value, which stands even if the scope was cancelled meanwhile; with undefined if the scope was
+ * cancelled, and has absorbed that on leaving. A failure passes through.
+ *
+ * Cancellation: Not a checkpoint: `fn` is called, and its first checkpoint throws.
+ *
+ * @example
+ * import { sleepForever, withCancelScope } from "tasktree";
+ * import assert from "node:assert";
+ * const value = await withCancelScope(async (scope) => {
+ *   setTimeout(() => scope.cancel("enough"), 10);
+ *   await sleepForever();
+ * });
+ * assert.equal(value, undefined);
+ */
+export async function withCancelScope<T>(
+  fn: (scope: Scope) => T | PromiseLike<T>,
+  options: CancelScopeOptions = {},
+): Promise<T | undefined> {
+  checkFunction("open a cancel scope", fn, here());
+  return await runScope(openScope("scope", options), fn);
+}
+
+/** A node below the running code's, its options checked and put in force. */
+export function openScope(kind: ScopeKind, options: CancelScopeOptions & ScopeSettings): ScopeNode {
+  checkScopeOptions(options);
+  const parent = here();
+  return settle(new ScopeNode(kind, parent, parent.root, currentFrame()?.locals, options), options);
+}
+
+export function checkScopeOptions(options: CancelScopeOptions): void {
+  checkGrace(options.grace);
+  if (options.deadline !== undefined) checkDeadline(options.deadline);
+  if (options.signal !== undefined && !(options.signal instanceof AbortSignal)) {
+    throw new TypeError(`Cannot use ${brief(options.signal)} as signal: wanted an AbortSignal`);
+  }
+}
+
+/** Gives a new scope its deadline and signal, which may cancel it there and then. */
+export function settle<S extends ScopeNode>(scope: S, options: CancelScopeOptions): S {
+  if (options.deadline !== undefined && options.deadline !== Infinity) scope.deadline = options.deadline;
+  if (options.signal !== undefined) linkSignal(options.signal, scope);
+  return scope;
+}
+
+/**
+ * Runs `fn` where no cancellation from outside reaches it, for a piece that must not be cut.
+ *
+ * From entry, or from the first cancellation that it hides if that comes later, `fn` has `timeout` milliseconds; then the
+ * cancellation is delivered without grace. Of nested shields the earliest end counts for all inside. A forced shutdown
+ * ends every shield.
+ *
+ * Cancellation: Not a checkpoint, neither on entry nor on leaving.
+ *
+ * @param options.timeout Required, so that the bound is a decision; Infinity is allowed.
+ * @throws {RangeError} If `timeout` is missing, NaN or negative.
+ */
+export async function shield<T>(fn: () => T | PromiseLike<T>, options: { readonly timeout: number }): Promise<T> {
+  checkFunction("shield", fn, here());
+  const timeout: unknown = (options as { timeout?: unknown } | undefined)?.timeout;
+  if (timeout === undefined) throw new RangeError("Cannot shield without a timeout: give milliseconds, or Infinity");
+  checkMilliseconds("shield", timeout);
+  if (timeout < 0) throw new RangeError(`Cannot shield for ${timeout} ms: wanted 0 to Infinity`);
+  return (await runScope(openScope("shield", { shield: timeout }), () => fn())) as T;
+}

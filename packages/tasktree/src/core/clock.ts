@@ -1,0 +1,251 @@
+/**
+ * Time: one line of waiters per millisecond, a heap of those milliseconds, one host timer for the first of them.
+ *
+ * To sleep is to wait in the line of one's millisecond, so putting a sleeper in and taking it out cost the same whatever
+ * the number of sleepers. Of what is due at one moment, alarms ring before sleepers wake: a deadline beats a sleep.
+ *
+ * Road not taken: a timer per sleep (350 bytes and a heap position each), a hierarchical wheel (cascades; more code).
+ */
+import { Heap } from "../internal/heap.ts";
+import { LinkedList, type Linked } from "../internal/linked-list.ts";
+import { inHostContext } from "./current.ts";
+import type { Wait } from "./wait-list.ts";
+
+/** Told when one of its alarms rings: in no task's context, and without throwing. */
+export interface AlarmOwner {
+  ring(alarm: Alarm): void;
+}
+
+/** A call at a time. */
+export class Alarm implements Linked<Alarm> {
+  prev: Alarm | undefined = undefined;
+  next: Alarm | undefined = undefined;
+  list: LinkedList<Alarm> | undefined = undefined;
+  deadline: number = Infinity;
+  readonly owner: AlarmOwner;
+  /** Whether the process stays alive for it. */
+  readonly holds: boolean;
+
+  constructor(owner: AlarmOwner, holds = true) {
+    this.owner = owner;
+    this.holds = holds;
+  }
+}
+
+/** Everything that is due in one millisecond. */
+class Line {
+  readonly tick: number;
+  readonly alarms: LinkedList<Alarm> = new LinkedList();
+  readonly sleepers: LinkedList<Wait> = new LinkedList();
+
+  constructor(tick: number) {
+    this.tick = tick;
+  }
+
+  get empty(): boolean {
+    return this.alarms.first === undefined && this.sleepers.first === undefined;
+  }
+}
+
+/** What makes a {@link Clock} go: the machine's timers, or a test. */
+export interface ClockDriver {
+  /** Milliseconds since some moment; never goes back. */
+  now(): number;
+  /** Orders one call of `clock.advance()` when `now()` has reached `tick`, in place of what was ordered before. */
+  arm(tick: number, clock: Clock): void;
+  /** Whether what is armed keeps the process alive. */
+  hold(alive: boolean): void;
+  /** Whether the running code has gone on long enough without letting timers and I/O have a turn. */
+  turnIsOver(): boolean;
+  /** A new turn of the event loop has begun. */
+  newTurn(): void;
+}
+
+/** The clock of a run. All times on it are milliseconds since an arbitrary moment; it never goes back. */
+export class Clock {
+  readonly #driver: ClockDriver;
+  readonly #lines = new Map<number, Line>();
+  readonly #ticks = new Heap<Line>((a, b) => a.tick < b.tick);
+  #armed = Infinity;
+  #sweepAt = 1024;
+  /** Counts what happens on this clock's trees, so that a test can tell when nothing does. */
+  steps = 0;
+  readonly #postponed: (() => void)[] = [];
+  #holding = 0;
+
+  constructor(driver: ClockDriver) {
+    this.#driver = driver;
+  }
+
+  now(): number {
+    return this.#driver.now();
+  }
+
+  turnIsOver(): boolean {
+    return this.#driver.turnIsOver();
+  }
+
+  /** How many sleepers and alarms are set that keep the process alive. */
+  get holding(): number {
+    return this.#holding;
+  }
+
+  /** The next millisecond in which something is due, or undefined. */
+  get nextTick(): number | undefined {
+    return this.#firstLine()?.tick;
+  }
+
+  /** Sets `alarm` for `deadline`, anew if it was set; Infinity takes it back. */
+  set(alarm: Alarm, deadline: number): void {
+    this.clear(alarm);
+    alarm.deadline = deadline;
+    if (deadline === Infinity) return;
+    const line = this.#lineAt(deadline);
+    line.alarms.push(alarm);
+    this.#added(line.tick, alarm.holds);
+  }
+
+  clear(alarm: Alarm): void {
+    if (alarm.list === undefined) return;
+    alarm.list.remove(alarm);
+    this.#removed(alarm.holds);
+  }
+
+  /** Puts `wait` to sleep until `deadline`. */
+  sleep(wait: Wait, deadline: number): void {
+    const line = this.#lineAt(deadline);
+    line.sleepers.push(wait);
+    wait.asleep = this;
+    this.#added(line.tick, true);
+  }
+
+  /** Told by a sleeper that has left its line. */
+  sleeperLeft(wait: Wait): void {
+    wait.asleep = undefined;
+    this.#removed(true);
+  }
+
+  /** Calls `settle(value)`: now, or in the next turn of the event loop when this one has lasted long enough. */
+  inTurn<T>(settle: (value: T) => void, value: T): void {
+    if (!this.#driver.turnIsOver()) return settle(value);
+    this.#postponed.push(() => settle(value));
+    if (this.#postponed.length === 1) inHostContext(() => setImmediate(() => this.#nextTurn()));
+  }
+
+  #nextTurn(): void {
+    this.#driver.newTurn();
+    for (const settle of this.#postponed.splice(0)) settle();
+  }
+
+  /** Rings and wakes everything that is due: millisecond by millisecond, in each the alarms before the sleepers. */
+  advance(): void {
+    this.#armed = Infinity;
+    const now = this.now();
+    for (let line = this.#firstLine(); line !== undefined && line.tick <= now; line = this.#firstLine()) {
+      this.#ticks.pop();
+      this.#lines.delete(line.tick);
+      this.#ring(line);
+      this.#wake(line);
+    }
+    const next = this.nextTick;
+    if (next !== undefined && next < this.#armed) this.#arm(next);
+  }
+
+  #ring(line: Line): void {
+    for (let alarm = line.alarms.first; alarm !== undefined; alarm = line.alarms.first) {
+      this.clear(alarm);
+      alarm.owner.ring(alarm);
+    }
+  }
+
+  #wake(line: Line): void {
+    for (let wait = line.sleepers.first; wait !== undefined; wait = line.sleepers.first) {
+      wait.wake(undefined);
+    }
+  }
+
+  #lineAt(deadline: number): Line {
+    const tick = Math.ceil(deadline);
+    let line = this.#lines.get(tick);
+    if (line === undefined) {
+      if (this.#ticks.size >= this.#sweepAt) this.#sweep();
+      line = new Line(tick);
+      this.#lines.set(tick, line);
+      this.#ticks.push(line);
+    }
+    return line;
+  }
+
+  /** The first line with somebody in it; empty ones before it are dropped. */
+  #firstLine(): Line | undefined {
+    for (let line = this.#ticks.peek(); line !== undefined; line = this.#ticks.peek()) {
+      if (!line.empty) return line;
+      this.#ticks.pop();
+      this.#lines.delete(line.tick);
+    }
+    return undefined;
+  }
+
+  /** Drops empty lines once they are many: each timeout that is set and taken back may leave one. */
+  #sweep(): void {
+    this.#ticks.retain((line) => {
+      if (line.empty) this.#lines.delete(line.tick);
+      return !line.empty;
+    });
+    this.#sweepAt = Math.max(1024, 2 * this.#ticks.size);
+  }
+
+  #added(tick: number, holds: boolean): void {
+    if (tick < this.#armed) this.#arm(tick);
+    if (holds && this.#holding++ === 0) this.#driver.hold(true);
+  }
+
+  #removed(holds: boolean): void {
+    if (holds && --this.#holding === 0) this.#driver.hold(false);
+  }
+
+  #arm(tick: number): void {
+    this.#armed = tick;
+    this.#driver.arm(tick, this);
+  }
+}
+
+/** How long code may run from checkpoint to checkpoint before timers and I/O get a turn, in milliseconds. */
+const turnLength = 8;
+
+/** Node's timers count in whole milliseconds and take at most 31 bits of them. */
+const longestTimer = 2 ** 31 - 1;
+
+class HostDriver implements ClockDriver {
+  #timer: ReturnType<typeof setTimeout> | undefined = undefined;
+  #alive = false;
+  #turnEnd = 0;
+
+  now(): number {
+    return performance.now();
+  }
+
+  arm(tick: number, clock: Clock): void {
+    clearTimeout(this.#timer);
+    const ms = Math.min(Math.max(Math.ceil(tick - this.now()), 0), longestTimer);
+    this.#timer = inHostContext(() => setTimeout(() => clock.advance(), ms));
+    if (!this.#alive) this.#timer.unref();
+  }
+
+  hold(alive: boolean): void {
+    this.#alive = alive;
+    if (alive) this.#timer?.ref();
+    else this.#timer?.unref();
+  }
+
+  turnIsOver(): boolean {
+    return performance.now() > this.#turnEnd;
+  }
+
+  newTurn(): void {
+    this.#turnEnd = performance.now() + turnLength;
+  }
+}
+
+/** The machine's clock, shared by all runs that don't bring their own. */
+export const hostClock: Clock = new Clock(new HostDriver());

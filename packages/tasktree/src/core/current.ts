@@ -1,0 +1,89 @@
+/**
+ * The one AsyncLocalStorage: where on the task tree the running code is.
+ *
+ * Entering it is the largest single cost of a task, so it happens once per task or scope and never at a checkpoint.
+ * `AsyncLocalStorage.run` makes two context frames on Node: one for the store, one to go back. Inside an AsyncResource's
+ * scope `enterWith` makes one, since leaving the scope restores the caller's by pointer. Bun and Deno have it the other way
+ * round. Don't share one resource between entries: children would miss what other libraries stored after its making.
+ */
+import { AsyncLocalStorage, AsyncResource } from "node:async_hooks";
+import { InvalidStateError } from "../errors.ts";
+import type { ScopeNode } from "./scope.ts";
+
+/** Ambient values, innermost first. */
+export interface Locals {
+  readonly key: object;
+  readonly value: unknown;
+  readonly outer: Locals | undefined;
+}
+
+/** What the store holds: a place on the tree, and the ambient values there. A scope node is its own first frame. */
+export interface Frame {
+  readonly node: ScopeNode;
+  readonly locals: Locals | undefined;
+}
+
+const store = new AsyncLocalStorage<Frame | undefined>();
+
+/** The context in which tasktree was loaded: host timers armed there keep no task's context alive. */
+const loaded = new AsyncResource("tasktree");
+
+const versions: Record<string, string | undefined> = process.versions;
+const onNode = versions["bun"] === undefined && versions["deno"] === undefined;
+
+/** The running code's frame; undefined outside of any scope. */
+export function currentFrame(): Frame | undefined {
+  return store.getStore();
+}
+
+/** The root of what runs outside of any `run`: never cancelled. */
+export let implicitRoot: () => ScopeNode;
+
+export function setImplicitRoot(root: () => ScopeNode): void {
+  implicitRoot = root;
+}
+
+/** The node that counts here: of a scope that has ended, the nearest living one around it, unless it was cancelled. */
+export function here(): ScopeNode {
+  const frame = store.getStore();
+  if (frame === undefined) return implicitRoot();
+  const { node } = frame;
+  return node.ended && node.force === undefined ? node.heir() : node;
+}
+
+/** Calls `fn(a, b)` with `frame` as the store, also in what it goes on to await. */
+export const enter: <A, B, R>(frame: Frame | undefined, fn: (a: A, b: B) => R, a: A, b: B) => R = onNode
+  ? (frame, fn, a, b) => new AsyncResource("tasktree").runInAsyncScope(enterHere, null, frame, fn as never, a, b) as never
+  : (frame, fn, a, b) => store.run(frame, fn, a, b);
+
+function enterHere<A, B, R>(frame: Frame | undefined, fn: (a: A, b: B) => R, a: A, b: B): R {
+  store.enterWith(frame);
+  return fn(a, b);
+}
+
+/** Calls `fn` outside of every task and of every other library's context. */
+export function inHostContext<R>(fn: () => R): R {
+  return loaded.runInAsyncScope(fn);
+}
+
+/** A place to come back to with every store of the process as it is now. */
+export function captureContext(): AsyncResource {
+  return new AsyncResource("tasktree");
+}
+
+/** `fn`, to be called later in the context of now. */
+export function bound<A extends unknown[]>(fn: (...args: A) => void): (...args: A) => void {
+  return AsyncResource.bind(fn);
+}
+
+/** What the other copy, if there is one, would have to know of this one. */
+const registryKey = Symbol.for("tasktree.core");
+
+// Two copies would have a store each, and neither would see the other's tasks: work would escape its scope in silence.
+const registry = globalThis as { [registryKey]?: string };
+if (registry[registryKey] !== undefined && registry[registryKey] !== import.meta.url) {
+  throw new InvalidStateError(
+    `Cannot load a second copy of tasktree from ${import.meta.url}: the first is at ${registry[registryKey]}, and tasks of one would not see those of the other`,
+  );
+}
+registry[registryKey] = import.meta.url;

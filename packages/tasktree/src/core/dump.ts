@@ -1,0 +1,111 @@
+/** The tree as text: what is alive, and what it waits for. */
+import type { Root } from "./root.ts";
+import { successor, successorAfter, type ScopeNode } from "./scope.ts";
+import { TaskNode, type Task } from "./task.ts";
+import type { Wait } from "./wait-list.ts";
+
+/** Every task of `root` with what it waits for, one line each, children below their parents. */
+export function dumpTree(root: Root): string {
+  const lines: string[] = [];
+  for (let node: ScopeNode | undefined = successor(root.node, root.node); node !== undefined; node = successor(node, root.node)) {
+    if (node instanceof TaskNode) lines.push(`${"  ".repeat(tasksAbove(node))}${node.name} ${waitsOf(node)}${site("spawned", node.site)}`);
+  }
+  for (const orphan of root.orphans) lines.push(`(a foreign promise that '${orphan.path}' stopped waiting for has not settled)`);
+  return lines.join("\n");
+}
+
+function tasksAbove(task: TaskNode): number {
+  let above = 0;
+  for (let node = task.parent; node !== undefined; node = node.parent) if (node.kind === "task") above++;
+  return above;
+}
+
+/** "waits for semaphore 'db' (0 of 1 free), held by task 'b'". */
+export function waitsOf(task: TaskNode): string {
+  const waits = [...waitsInside(task)];
+  if (waits.length > 0) return `waits for ${waits.map(describe).join(" and for ")}`;
+  return holdsTasks(task) ? "waits for its children" : "waits for something that tasktree does not know, or is running";
+}
+
+function describe(wait: Wait): string {
+  const what = wait.asleep === undefined ? (wait.on?.describe() ?? "its cancellation") : "a time";
+  const holders = [...(wait.on?.holders?.() ?? [])].filter((holder) => what !== `task '${holder.name}'`);
+  const held = holders.length === 0 ? "" : `, held by ${holders.map((holder) => `task '${holder.name}'`).join(" and ")}`;
+  return `${what}${held}${site("at", wait.site)}`;
+}
+
+function site(word: string, where: string | undefined): string {
+  return where === undefined ? "" : ` (${word} ${where})`;
+}
+
+/** The waits of a task's own code: of its scope and those it has opened, not of its children. */
+export function* waitsInside(task: TaskNode): Iterable<Wait> {
+  for (let node: ScopeNode | undefined = task; node !== undefined; node = nextOwn(node, task)) {
+    for (let wait = node.waits; wait !== undefined; wait = wait.older) yield wait;
+  }
+}
+
+/** As `successor`, passing over other tasks' subtrees. */
+function nextOwn(node: ScopeNode, top: ScopeNode): ScopeNode | undefined {
+  let next = successor(node, top);
+  while (next instanceof TaskNode) next = successorAfter(next, top);
+  return next;
+}
+
+function holdsTasks(task: TaskNode): boolean {
+  return task.children?.first !== undefined;
+}
+
+/** A ring of tasks each of which waits for the next, or undefined. */
+export function waitCycle(root: Root): Task[] | undefined {
+  const done = new Set<Task>();
+  for (const start of tasksOf(root)) {
+    const path: Task[] = [];
+    const cycle = follow(start, path, new Set(), done);
+    if (cycle !== undefined) return cycle;
+  }
+  return undefined;
+}
+
+// An explicit stack of iterators, since chains of waiting tasks can be as long as there are tasks.
+function follow(start: TaskNode, path: Task[], onPath: Set<Task>, done: Set<Task>): Task[] | undefined {
+  if (done.has(start)) return undefined;
+  const stack: Iterator<Task>[] = [neededBy(start)];
+  path.push(start);
+  onPath.add(start);
+  while (stack.length > 0) {
+    const next = stack.at(-1)!.next();
+    if (next.done === true) {
+      stack.pop();
+      const finished = path.pop()!;
+      onPath.delete(finished);
+      done.add(finished);
+    } else if (onPath.has(next.value)) {
+      return path.slice(path.indexOf(next.value));
+    } else if (!done.has(next.value)) {
+      stack.push(neededBy(next.value as TaskNode));
+      path.push(next.value);
+      onPath.add(next.value);
+    }
+  }
+  return undefined;
+}
+
+/** The tasks without which `task` cannot go on: holders of what it waits for, and its children. */
+function* neededBy(task: TaskNode): Iterator<Task> {
+  for (const wait of waitsInside(task)) yield* wait.on?.holders?.() ?? [];
+  for (let node = successor(task, task); node !== undefined; ) {
+    if (node instanceof TaskNode) {
+      yield node;
+      node = successorAfter(node, task);
+    } else {
+      node = successor(node, task);
+    }
+  }
+}
+
+export function* tasksOf(root: Root): Iterable<TaskNode> {
+  for (let node: ScopeNode | undefined = successor(root.node, root.node); node !== undefined; node = successor(node, root.node)) {
+    if (node instanceof TaskNode) yield node;
+  }
+}

@@ -1,0 +1,39 @@
+/** What surrounds the running code. */
+import { checkFunction } from "./block.ts";
+import { here } from "./current.ts";
+import type { Scope } from "./scope.ts";
+import type { Task } from "./task.ts";
+
+/** The task that is running; undefined outside of any. Not a checkpoint. */
+export function currentTask(): Task | undefined {
+  return here().task;
+}
+
+/** The innermost scope around the running code; outside of any, the root that is never cancelled. Not a checkpoint. */
+export function currentScope(): Scope {
+  return here();
+}
+
+/**
+ * The signal to hand to foreign work that is started here: `fetch(url, { signal: currentSignal() })`.
+ *
+ * Aborts when the scope is cancelled; in cleanup after a cancellation, when grace is over. Not a checkpoint.
+ */
+export function currentSignal(): AbortSignal {
+  return here().workSignal;
+}
+
+/** The time on the run's clock, in milliseconds since an arbitrary moment: what deadlines count in. */
+export function now(): number {
+  return here().root.clock.now();
+}
+
+/**
+ * Calls `fn` under the root of the run, where the current task's cancellation, context and values don't reach: for
+ * emitters, caches and pools that are made inside a task and outlive it. Not a checkpoint.
+ */
+export function outside<R>(fn: () => R): R {
+  const node = here();
+  checkFunction("call outside", fn, node);
+  return node.root.outside(fn);
+}

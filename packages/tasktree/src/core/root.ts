@@ -1,0 +1,124 @@
+import { isCancelled, isObject } from "../errors.ts";
+import { passed, refused } from "./checkpoint.ts";
+import { isCancellation } from "./classify.ts";
+import { Clock, hostClock, type ClockDriver } from "./clock.ts";
+import { captureContext, enter, here, inHostContext, setImplicitRoot } from "./current.ts";
+import { GroupNode } from "./group.ts";
+import { Instruments, type Instrument } from "./instrument.ts";
+import type { ScopeNode } from "./scope.ts";
+import { StuckWatch } from "./stuck.ts";
+import { Wait } from "./wait-list.ts";
+
+/** After this long, in milliseconds, cleanup is cut. */
+export const defaultGrace = 5000;
+
+export interface RootOptions {
+  /** How long tasks may go on cleaning up after a cancellation, in milliseconds; default 5,000; 0: not at all. */
+  readonly grace?: number;
+  /** What becomes of a task that has not ended when its grace is over: it is waited for ("wait", default), or given up. */
+  readonly onStuck?: "wait" | "abandon";
+  /** Records where tasks were spawned and where they wait, and tells on the console what is suspicious. */
+  readonly debug?: boolean;
+  /** The clock that its sleeps and deadlines go by; default: the machine's. */
+  readonly clock?: ClockDriver;
+  readonly instruments?: Iterable<Instrument>;
+}
+
+/** A foreign promise that somebody has stopped waiting for. */
+export interface Orphan {
+  readonly path: string;
+  readonly since: number;
+}
+
+/** What is common to one tree of tasks. */
+export class Root {
+  readonly clock: Clock;
+  readonly grace: number;
+  readonly debug: boolean;
+  readonly node: GroupNode;
+  onStuck: "wait" | "abandon";
+  instruments: Instruments | undefined;
+  nextTaskId = 1;
+  /** Foreign promises that were abandoned and have not settled. */
+  readonly orphans: Set<Orphan> = new Set();
+  readonly #reported = new WeakSet<object>();
+  readonly #context = captureContext();
+  /** Never cancelled: for code outside of any run. */
+  readonly implicit: boolean;
+
+  constructor(options: RootOptions, implicit = false) {
+    this.clock = options.clock === undefined ? hostClock : new Clock(options.clock);
+    this.grace = options.grace ?? defaultGrace;
+    this.debug = options.debug ?? false;
+    this.onStuck = options.onStuck ?? "wait";
+    this.implicit = implicit;
+    const instruments = [...(options.instruments ?? [])];
+    if (this.debug) instruments.push(consoleInstrument);
+    this.instruments = instruments.length > 0 ? new Instruments(instruments) : undefined;
+    this.node = new GroupNode("root", undefined, this, undefined, {}, false);
+  }
+
+  addInstrument(instrument: Instrument): () => void {
+    (this.instruments ??= new Instruments([])).add(instrument);
+    return () => {
+      this.instruments?.delete(instrument);
+      if (this.instruments?.size === 0) this.instruments = undefined;
+    };
+  }
+
+  /** Calls `fn` under the root itself, in the context of whoever made the root. */
+  outside<R>(fn: () => R): R {
+    return this.#context.runInAsyncScope(() => enter(this.implicit ? undefined : this.node, fn as (a: undefined, b: undefined) => R, undefined, undefined));
+  }
+
+  waitDraining(node: ScopeNode): Promise<void> {
+    const caller = here();
+    const refusal = refused(caller);
+    if (refusal !== undefined) return refusal;
+    if (node.draining) return passed(undefined, caller);
+    const wait = new Wait({ describe: () => `the draining of '${node.path}'` }, caller);
+    const { drainWaits } = node;
+    drainWaits.add(wait);
+    return (wait.promise as Promise<void>).finally(() => drainWaits.delete(wait));
+  }
+
+  // --- errors that nobody waited for
+
+  /** Some group or scope has this error, and will not lose it. */
+  report(error: unknown): void {
+    if (isObject(error)) this.#reported.add(error);
+  }
+
+  /** An error that came when nobody listened: it fails the living task it belongs to, or else the root (rule R6). */
+  lateFailure(error: unknown, node: ScopeNode | undefined, known = false): void {
+    if (isCancelled(error) || (node !== undefined && isCancellation(error, node))) return;
+    if (!known && isObject(error) && this.#reported.has(error)) return;
+    this.report(error);
+    const task = node?.task;
+    if (task !== undefined && !task.ended) task.noteFailure(error);
+    else if (this.implicit || this.node.ended) inHostContext(() => void Promise.reject(error));
+    else this.node.noteFailure(error);
+  }
+
+  /** `scope`'s grace is over. */
+  graceIsOver(scope: ScopeNode): void {
+    new StuckWatch(scope);
+  }
+}
+
+const consoleInstrument: Instrument = {
+  failureSuppressed: (error, _primary, scope) => console.error(`tasktree: another failure in '${scope.path}'`, error),
+  promiseAbandoned: (path, settled) => {
+    if (!settled) console.error(`tasktree: '${path}' stopped waiting for a foreign promise, which goes on`);
+  },
+  taskStuck: (task, waitsFor) => console.error(`tasktree: task '${task.path}' has not ended though its grace is over; it ${waitsFor}`),
+  warning: (message) => console.error(`tasktree: ${message}`),
+};
+
+let implicit: Root | undefined;
+
+setImplicitRoot(() => (implicit ??= new Root({ debug: debugByEnvironment() }, true)).node);
+
+export function debugByEnvironment(): boolean {
+  return process.env["TASKTREE_DEBUG"] === "1";
+}

@@ -1,0 +1,569 @@
+/**
+ * The tree of scopes, and how a cancellation travels on it (rules C1, C2, C5, C8, C9, C11 of DESIGN.md).
+ *
+ * A cancellation is pushed: `cancel()` walks the subtree once and leaves on every node a {@link Force}, the sum of all
+ * cancellations which that node can see. So a checkpoint asks one field, and a new node takes its parent's. What differs
+ * from node to node is how far it has been *told*: the depth of the innermost cancellation that a throw has delivered
+ * there. A later cancellation is delivered again exactly when it is deeper than that.
+ *
+ * Nothing here recurses: trees of 100,000 nested scopes are walked by their own links.
+ */
+import { CancelledError, type CancelWhy } from "../errors.ts";
+import { LinkedList, type Linked } from "../internal/linked-list.ts";
+import { Alarm, type AlarmOwner } from "./clock.ts";
+import type { Frame, Locals } from "./current.ts";
+import type { Root } from "./root.ts";
+import { ScopeSignal, scheduleAborts } from "./signal-bridge.ts";
+import type { TaskNode } from "./task.ts";
+import type { Wait } from "./wait-list.ts";
+
+/** A cancel boundary: everything that runs inside is cancelled with it. */
+export interface Scope {
+  readonly name: string;
+  /** Where it stands on the tree: the names from the root, joined by "/". */
+  readonly path: string;
+  /** Whether it was itself cancelled: by `cancel()`, its deadline, its signal or a failure. Never goes back. */
+  readonly cancelRequested: boolean;
+  /** Whether its own deadline cancelled it. */
+  readonly deadlineReached: boolean;
+  /** Whether, on leaving, it has absorbed its cancellation. */
+  readonly caught: boolean;
+  /** Whether it, or a scope around it, was asked to finish what it has and take no more. */
+  readonly draining: boolean;
+  /** Absolute, in milliseconds on the run's clock; Infinity for none. Setting a time that has passed cancels at once. */
+  deadline: number;
+  /** Aborted when the scope is cancelled, before its waits resume, with the {@link CancelledError} as `reason`. */
+  readonly signal: AbortSignal;
+  /** Cancels everything inside. The first reason stays. Synchronous; cannot throw; runs no user code before it returns. */
+  cancel(reason?: unknown): void;
+  /** Tells everything inside to finish what it has (servers stop accepting), and cancels after `ms` milliseconds. */
+  drain(ms: number): void;
+  /** Waits until {@link draining}. Cancellation: Checkpoint, nothing lost. */
+  waitDraining(): Promise<void>;
+}
+
+/** The sum of the cancellations that a node can see. Shared by the nodes that see the same; never changed. */
+export interface Force {
+  /** The outermost cancelled scope that is visible, and its error. */
+  readonly outermost: ScopeNode;
+  readonly error: unknown;
+  /** The depth of the innermost one. */
+  readonly depth: number;
+  /** When grace is over: from then on every checkpoint throws. */
+  readonly cutoff: number;
+}
+
+export type ScopeKind = "root" | "group" | "task" | "scope" | "shield";
+
+const ended = 1;
+const hides = 2;
+const hidesSomething = 4;
+const abandoned = 8;
+const reached = 16;
+const absorbed = 32;
+const drained = 64;
+
+/** What few nodes need. */
+interface Rare {
+  deadline: Alarm | undefined;
+  cutoff: Alarm | undefined;
+  shieldEnd: Alarm | undefined;
+  drainEnd: Alarm | undefined;
+  shield: number | "until cut-off" | undefined;
+  signal: ScopeSignal | undefined;
+  lateSignal: ScopeSignal | undefined;
+  unlinkSignal: (() => void) | undefined;
+  drainWaits: Set<Wait> | undefined;
+  failures: unknown[] | undefined;
+  /** Called when the last child has left. */
+  childless: (() => void) | undefined;
+}
+
+export interface ScopeSettings {
+  readonly name?: string | undefined;
+  readonly grace?: number | undefined;
+  /** Hides outer cancellations: for so many milliseconds of them, or (a service) until their cut-off. */
+  readonly shield?: number | "until cut-off" | undefined;
+}
+
+export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
+  prev: ScopeNode | undefined = undefined;
+  next: ScopeNode | undefined = undefined;
+  list: LinkedList<ScopeNode> | undefined = undefined;
+  readonly parent: ScopeNode | undefined;
+  readonly root: Root;
+  readonly locals: Locals | undefined;
+  readonly kind: ScopeKind;
+  readonly depth: number;
+  /** How long its code may go on after a cancellation, in milliseconds. */
+  readonly grace: number;
+  readonly label: string | undefined;
+  children: LinkedList<ScopeNode> | undefined = undefined;
+  /** The cancellation of this very scope, and the sum of those it sees. */
+  own: Force | undefined = undefined;
+  force: Force | undefined = undefined;
+  /** The depth of the innermost cancellation delivered here, at birth and now; -1 for none. */
+  readonly bornTold: number = -1;
+  told = -1;
+  /** How often a checkpoint has thrown here after the cut-off. */
+  throws = 0;
+  /** The newest wait in progress. */
+  waits: Wait | undefined = undefined;
+  #flags = 0;
+  #rare: Rare | undefined = undefined;
+
+  constructor(kind: ScopeKind, parent: ScopeNode | undefined, root: Root, locals: Locals | undefined, settings?: ScopeSettings) {
+    this.kind = kind;
+    this.parent = parent;
+    this.root = root;
+    this.locals = locals;
+    this.label = settings?.name;
+    this.grace = settings?.grace ?? (parent === undefined ? root.grace : parent.grace);
+    if (parent === undefined) {
+      this.depth = 0;
+      return;
+    }
+    this.depth = parent.depth + 1;
+    (parent.children ??= new LinkedList()).push(this);
+    this.#flags = parent.#flags & (hidesSomething | drained | abandoned);
+    if (settings?.shield !== undefined) {
+      this.#hide(settings.shield);
+    } else if (parent.force !== undefined) {
+      this.force = parent.force;
+      if (parent.told >= parent.force.depth) this.bornTold = this.told = parent.told;
+    }
+  }
+
+  get node(): this {
+    return this;
+  }
+
+  get name(): string {
+    return this.label ?? this.kind;
+  }
+
+  /** The names on the way from the root; those of unnamed scopes and groups are left out. */
+  get path(): string {
+    const names: string[] = [];
+    let climbed = 0;
+    for (let node: ScopeNode | undefined = this; node !== undefined; node = node.parent) {
+      if (node === this || (node.kind !== "root" && (node.kind === "task" || node.label !== undefined))) names.push(node.name);
+      if (++climbed === 64 && node.parent !== undefined) {
+        names.push("…");
+        break;
+      }
+    }
+    return names.toReversed().join("/");
+  }
+
+  /** The nearest enclosing task, itself included. */
+  get task(): TaskNode | undefined {
+    for (let node: ScopeNode | undefined = this; node !== undefined; node = node.parent) {
+      if (node.kind === "task") return node as unknown as TaskNode;
+    }
+    return undefined;
+  }
+
+  isInside(other: ScopeNode): boolean {
+    let node: ScopeNode | undefined = this;
+    while (node !== undefined && node.depth > other.depth) node = node.parent;
+    return node === other;
+  }
+
+  // --- state
+
+  get ended(): boolean {
+    return (this.#flags & ended) !== 0;
+  }
+
+  get abandoned(): boolean {
+    return (this.#flags & abandoned) !== 0;
+  }
+
+  get hides(): boolean {
+    return (this.#flags & hides) !== 0;
+  }
+
+  get cancelRequested(): boolean {
+    return this.own !== undefined;
+  }
+
+  get deadlineReached(): boolean {
+    return (this.#flags & reached) !== 0;
+  }
+
+  get caught(): boolean {
+    return (this.#flags & absorbed) !== 0;
+  }
+
+  set caught(value: boolean) {
+    if (value) this.#flags |= absorbed;
+  }
+
+  get draining(): boolean {
+    return (this.#flags & drained) !== 0;
+  }
+
+  /** Whether it is on its way out, and its checkpoints work until the cut-off. */
+  get unwinding(): boolean {
+    return this.force !== undefined && this.told >= this.force.depth && this.root.clock.now() < this.force.cutoff;
+  }
+
+  /** Whether a cancellation is in force that was not yet when it was opened, or whose grace is over. */
+  get freshlyCut(): boolean {
+    const force = this.force;
+    return force !== undefined && (force.depth > this.bornTold || this.root.clock.now() >= force.cutoff);
+  }
+
+  /** Whether a scope around it is cancelled, visibly and since it was opened: what it has is not wanted any more. */
+  get cutFromOutside(): boolean {
+    return this.freshlyCut && this.force!.outermost !== this;
+  }
+
+  // --- cancelling
+
+  cancel(reason?: unknown): void {
+    this.cancelAs("explicit", reason);
+  }
+
+  cancelAs(why: CancelWhy, reason?: unknown): void {
+    if (this.own !== undefined || this.ended) return;
+    const error = new CancelledError({ why, reason, scope: this.path });
+    const cutoff = this.root.clock.now() + this.grace;
+    this.own = { outermost: this, error, depth: this.depth, cutoff };
+    this.root.instruments?.scopeCancelled(this, error);
+    reach(this, this.own);
+    if (cutoff === Infinity) return;
+    const alarm = (this.#need().cutoff = new Alarm(this));
+    this.root.clock.set(alarm, cutoff);
+  }
+
+  /** A failure that no block or child threw: of an abort listener, of a promise nobody awaited. */
+  noteFailure(error: unknown): void {
+    this.root.report(error);
+    (this.#need().failures ??= []).push(error);
+    this.cancelAs("sibling failed", error);
+  }
+
+  takeFailures(): unknown[] {
+    const failures = this.#rare?.failures ?? [];
+    if (this.#rare !== undefined) this.#rare.failures = undefined;
+    return failures;
+  }
+
+  /** A throw has delivered what is in force. */
+  tell(): void {
+    if (this.force !== undefined && this.told < this.force.depth) this.told = this.force.depth;
+  }
+
+  /** Adds `force` to what is in force here, and delivers it if it is news. */
+  receive(force: Force): void {
+    if (this.abandoned) return;
+    this.force = sum(this.force, force);
+    const now = this.root.clock.now();
+    const news = force.depth > this.told;
+    const late = this.force.cutoff <= now;
+    if (!news && !late) return;
+    this.#rare?.signal?.abort(this.force.error);
+    this.#rare?.lateSignal?.abort(this.force.error);
+    if (this.#cutWaits(late) && news) this.tell();
+  }
+
+  /** Cuts what waits here; tells whether anything did. Cleanup that may finish its wait is cut at the cut-off alone. */
+  #cutWaits(late: boolean): boolean {
+    let cut = false;
+    for (let wait = this.waits; wait !== undefined; ) {
+      const older: Wait | undefined = wait.older;
+      if (late || !wait.exempt) {
+        cut = true;
+        wait.cut(this.force!.error);
+      }
+      wait = older;
+    }
+    return cut;
+  }
+
+  ring(alarm: Alarm): void {
+    const rare = this.#rare!;
+    if (alarm === rare.deadline) {
+      this.#reachDeadline();
+    } else if (alarm === rare.drainEnd) {
+      this.#drainIsOver();
+    } else if (alarm === rare.shieldEnd) {
+      this.dissolve();
+    } else if (alarm === rare.cutoff) {
+      reach(this, this.own!);
+      this.root.graceIsOver(this);
+    }
+  }
+
+  // --- deadlines
+
+  get deadline(): number {
+    return this.#rare?.deadline?.deadline ?? Infinity;
+  }
+
+  set deadline(deadline: number) {
+    checkDeadline(deadline);
+    if (this.ended) return;
+    const alarm = (this.#need().deadline ??= new Alarm(this));
+    if (deadline > this.root.clock.now()) {
+      this.root.clock.set(alarm, deadline);
+    } else {
+      this.root.clock.clear(alarm);
+      alarm.deadline = deadline;
+      this.#reachDeadline();
+    }
+  }
+
+  #reachDeadline(): void {
+    if (this.own !== undefined || this.ended) return;
+    this.#flags |= reached;
+    this.cancelAs("deadline");
+  }
+
+  // --- shields
+
+  #hide(shield: number | "until cut-off"): void {
+    this.#flags |= hides;
+    this.#need().shield = shield;
+    const outer = this.parent!.force;
+    if (outer !== undefined || (shield !== "until cut-off" && (this.#flags & hidesSomething) !== 0)) this.#hidden(outer?.cutoff ?? Infinity);
+  }
+
+  /** Something is hidden here; the shield's time begins, unless it has. */
+  #hidden(cutoff: number): void {
+    this.#flags |= hidesSomething;
+    if (!this.hides) return;
+    const rare = this.#rare!;
+    const { clock } = this.root;
+    const end = rare.shield === "until cut-off" ? cutoff : clock.now() + rare.shield!;
+    if (rare.shieldEnd !== undefined && rare.shieldEnd.deadline <= end) return;
+    rare.shieldEnd ??= new Alarm(this);
+    if (end > clock.now()) clock.set(rare.shieldEnd, end);
+    else this.dissolve();
+  }
+
+  /** Tells this shield, and those inside, what they hide. A service inside another shield is not concerned. */
+  hideBelow(cutoff: number): void {
+    this.#hidden(cutoff);
+    for (let node = successor(this, this); node !== undefined; node = successor(node, this)) {
+      if (node.#rare?.shield === "until cut-off") node.#flags |= hidesSomething;
+      else node.#hidden(cutoff);
+    }
+  }
+
+  /** Ends a shield and those inside: what was hidden is delivered, and the grace for that is over. */
+  dissolve(): void {
+    for (let node: ScopeNode | undefined = this; node !== undefined; node = successor(node, this)) node.#flags &= ~hides;
+    let force: Force | undefined;
+    for (let node = this.parent; node !== undefined; node = node.parent) {
+      if (node.own !== undefined) force = sum(force, node.own);
+    }
+    if (force !== undefined) reach(this, { ...force, cutoff: Math.min(force.cutoff, this.root.clock.now()) });
+  }
+
+  // --- draining
+
+  drain(ms: number): void {
+    checkMilliseconds("drain", ms);
+    if (this.ended || this.own !== undefined) return;
+    for (let node: ScopeNode | undefined = this; node !== undefined; node = successor(node, this)) {
+      node.#flags |= drained;
+      for (const wait of node.#rare?.drainWaits ?? []) wait.wake(undefined);
+    }
+    if (ms <= 0) return this.#drainIsOver();
+    const alarm = (this.#need().drainEnd ??= new Alarm(this));
+    this.root.clock.set(alarm, this.root.clock.now() + ms);
+  }
+
+  #drainIsOver(): void {
+    this.cancelAs(this.parent === undefined ? "shutdown" : "explicit");
+  }
+
+  waitDraining(): Promise<void> {
+    return this.root.waitDraining(this);
+  }
+
+  /** Who waits for a `drain()` here. */
+  get drainWaits(): Set<Wait> {
+    return (this.#need().drainWaits ??= new Set());
+  }
+
+  // --- signals
+
+  get signal(): AbortSignal {
+    const rare = this.#need();
+    if (rare.signal === undefined) {
+      rare.signal = new ScopeSignal(this);
+      if (this.freshlyCut) rare.signal.abortNow(this.force!.error);
+    }
+    return rare.signal.signal;
+  }
+
+  /** The signal for what is started now: while unwinding one that aborts at the cut-off. */
+  get workSignal(): AbortSignal {
+    if (!this.unwinding) return this.signal;
+    const rare = this.#need();
+    if (rare.lateSignal === undefined || rare.lateSignal.signal.aborted) rare.lateSignal = new ScopeSignal(this);
+    return rare.lateSignal.signal;
+  }
+
+  /** Keeps what undoes the link to a foreign signal. */
+  linked(unlink: () => void): void {
+    this.#need().unlinkSignal = unlink;
+  }
+
+  // --- ending
+
+  /** Cancels and awaits what was opened inside and is still there; undefined where there is nothing. */
+  closeChildren(): Promise<void> | undefined {
+    const children = this.children;
+    if (children === undefined || children.first === undefined) return undefined;
+    for (const child of children) this.closeChild(child);
+    return new Promise((resolve) => {
+      this.#need().childless = resolve;
+    });
+  }
+
+  closeChild(child: ScopeNode): void {
+    const message = `'${this.path}' ended before '${child.path}', which was opened inside and not awaited: it is cancelled`;
+    this.root.instruments?.warning(message, child);
+    child.cancelAs("parent", "the scope around it has ended");
+  }
+
+  /** Takes the node off the tree. Waits that somebody left behind go on in the scope around. */
+  end(): void {
+    if (this.ended) return;
+    this.#flags |= ended;
+    const rare = this.#rare;
+    if (rare !== undefined) {
+      const { clock } = this.root;
+      for (const alarm of [rare.deadline, rare.cutoff, rare.shieldEnd, rare.drainEnd]) if (alarm !== undefined) clock.clear(alarm);
+      rare.unlinkSignal?.();
+    }
+    const parent = this.parent;
+    if (parent === undefined) return;
+    if (this.waits !== undefined) this.#leaveWaits(parent.living());
+    this.list?.remove(this);
+    parent.childLeft();
+  }
+
+  /** A child has left the tree. */
+  childLeft(): void {
+    if (this.children!.first === undefined) this.#rare?.childless?.();
+  }
+
+  #leaveWaits(heir: ScopeNode): void {
+    for (let wait = this.waits; wait !== undefined; wait = this.waits) {
+      wait.leave();
+      if (this.force !== undefined && !this.unwinding) wait.cut(this.force.error);
+      else wait.enter(heir);
+    }
+  }
+
+  /** Who counts for code that this ended scope has left behind. */
+  heir(): ScopeNode {
+    const heir = this.living();
+    this.root.instruments?.warning(`Code of '${this.path}' runs on after its end: it counts as part of '${heir.path}'`, this);
+    return heir;
+  }
+
+  /** Itself, or the nearest ancestor that has not ended. */
+  living(): ScopeNode {
+    let node: ScopeNode = this;
+    while (node.ended && node.parent !== undefined) node = node.parent;
+    return node;
+  }
+
+  /** Gives up this node and everything inside: its checkpoints throw `error` from now on. */
+  abandon(error: unknown): void {
+    scheduleAborts();
+    const force: Force = { outermost: this, error, depth: Infinity, cutoff: -Infinity };
+    for (let node: ScopeNode | undefined = this; node !== undefined; node = successor(node, this)) {
+      node.#flags = (node.#flags | abandoned) & ~hides;
+      node.force = force;
+      node.#rare?.signal?.abort(error);
+      node.#rare?.lateSignal?.abort(error);
+      node.#cutWaits(true);
+    }
+  }
+
+  #need(): Rare {
+    return (this.#rare ??= {
+      deadline: undefined,
+      cutoff: undefined,
+      shieldEnd: undefined,
+      drainEnd: undefined,
+      shield: undefined,
+      signal: undefined,
+      lateSignal: undefined,
+      unlinkSignal: undefined,
+      drainWaits: undefined,
+      failures: undefined,
+      childless: undefined,
+    });
+  }
+}
+
+/** Brings `force` to every node below `start` that no shield hides; the shields are told what they hide. */
+function reach(start: ScopeNode, force: Force): void {
+  scheduleAborts();
+  for (let node: ScopeNode | undefined = start; node !== undefined; ) {
+    if (node !== start && node.hides) {
+      node.hideBelow(force.cutoff);
+      node = successorAfter(node, start);
+    } else {
+      node.receive(force);
+      node = successor(node, start);
+    }
+  }
+  summed = undefined;
+}
+
+/** The next node of the subtree of `top`, parents before children. */
+export function successor(node: ScopeNode, top: ScopeNode): ScopeNode | undefined {
+  return node.children?.first ?? successorAfter(node, top);
+}
+
+/** The next node of the subtree of `top` that is not below `node`. */
+export function successorAfter(node: ScopeNode, top: ScopeNode): ScopeNode | undefined {
+  let at: ScopeNode | undefined = node;
+  while (at !== undefined && at !== top) {
+    if (at.next !== undefined) return at.next;
+    at = at.parent;
+  }
+  return undefined;
+}
+
+/** The last two arguments and their sum: nodes of one subtree mostly ask for the same. */
+let summed: [Force, Force, Force] | undefined;
+
+function sum(a: Force | undefined, b: Force): Force {
+  if (a === undefined || a === b) return b;
+  if (summed !== undefined && summed[0] === a && summed[1] === b) return summed[2];
+  const outer = a.outermost.depth <= b.outermost.depth ? a : b;
+  const result: Force = {
+    outermost: outer.outermost,
+    error: outer.error,
+    depth: Math.max(a.depth, b.depth),
+    cutoff: Math.min(a.cutoff, b.cutoff),
+  };
+  summed = [a, b, result];
+  return result;
+}
+
+/** @throws {RangeError} If `ms` is not a number of milliseconds. */
+export function checkMilliseconds(what: string, ms: unknown): asserts ms is number {
+  if (typeof ms !== "number") throw new TypeError(`Cannot use ${describe(ms)} as milliseconds of ${what}: wanted a number`);
+  if (Number.isNaN(ms)) throw new RangeError(`Cannot use NaN as milliseconds of ${what}: wanted a number from 0 to Infinity`);
+}
+
+export function checkDeadline(deadline: unknown): asserts deadline is number {
+  if (typeof deadline !== "number") throw new TypeError(`Cannot use ${describe(deadline)} as deadline: wanted a number`);
+  if (Number.isNaN(deadline)) throw new RangeError("Cannot use NaN as deadline: wanted a time on the run's clock, or Infinity");
+}
+
+function describe(value: unknown): string {
+  return value === null ? "null" : typeof value;
+}

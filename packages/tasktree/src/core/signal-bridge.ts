@@ -1,0 +1,145 @@
+/**
+ * The only place where AbortSignals and scopes meet, in both directions.
+ *
+ * Out: a scope's signal is made on first use. It aborts in a step of its own, queued before the scope's waits are cut, so
+ * that listeners have run when the first waiter resumes, and nobody's code runs inside `cancel()`.
+ * In: any number of scopes share one listener on a foreign signal: many listeners on one signal cost quadratic time.
+ */
+import { isObject } from "../errors.ts";
+import { enter } from "./current.ts";
+import type { ScopeNode } from "./scope.ts";
+
+type Listener = EventListenerOrEventListenerObject;
+type ListenerOptions = boolean | AddEventListenerOptions | undefined;
+
+/** How many signals could abort; while there are none, cancelling needs no step for them. */
+let open = 0;
+const aborting: ScopeSignal[] = [];
+
+/** To be called before waits are cut: signals that {@link ScopeSignal.abort} names until then abort first. */
+export function scheduleAborts(): void {
+  if (open > 0) void Promise.resolve().then(abortAll);
+}
+
+function abortAll(): void {
+  for (const signal of aborting.splice(0)) signal.run();
+}
+
+/** A scope's AbortSignal. */
+export class ScopeSignal {
+  readonly #scope: ScopeNode;
+  readonly #controller = new AbortController();
+  #reason: unknown = undefined;
+  #open = true;
+
+  constructor(scope: ScopeNode) {
+    this.#scope = scope;
+    open++;
+    guardListeners(this.signal, scope);
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** Aborts in the step that {@link scheduleAborts} has ordered. */
+  abort(reason: unknown): void {
+    if (!this.#open) return;
+    this.#reason = reason;
+    this.close();
+    aborting.push(this);
+  }
+
+  /** Aborts at once: for a signal that nobody has seen yet. */
+  abortNow(reason: unknown): void {
+    this.close();
+    this.#controller.abort(reason);
+  }
+
+  /** The scope has ended, or the abort is on its way. */
+  close(): void {
+    if (this.#open) open--;
+    this.#open = false;
+  }
+
+  run(): void {
+    enter(this.#scope, (controller, reason) => controller.abort(reason), this.#controller, this.#reason);
+  }
+}
+
+/** A listener that throws is a failure of the scope; without this the process would get an uncaught exception. */
+function guardListeners(signal: AbortSignal, scope: ScopeNode): void {
+  const guards = new WeakMap<object, EventListener>();
+  const guard = (listener: Listener): Listener => {
+    if (!isObject(listener)) return listener;
+    let guarded = guards.get(listener);
+    if (guarded === undefined) {
+      guarded = function abortListener(this: unknown, event: Event): void {
+        try {
+          if (typeof listener === "function") listener.call(this as never, event);
+          else listener.handleEvent(event);
+        } catch (error) {
+          if (scope.ended) scope.root.lateFailure(error, scope);
+          else scope.noteFailure(error);
+        }
+      };
+      guards.set(listener, guarded);
+    }
+    return guarded;
+  };
+  const { addEventListener, removeEventListener } = signal;
+  let onabort: Listener | null = null;
+  Object.defineProperties(signal, {
+    addEventListener: {
+      configurable: true,
+      writable: true,
+      value(type: string, listener: Listener, options?: ListenerOptions): void {
+        addEventListener.call(signal, type, guard(listener), options);
+      },
+    },
+    removeEventListener: {
+      configurable: true,
+      writable: true,
+      value(type: string, listener: Listener, options?: ListenerOptions): void {
+        removeEventListener.call(signal, type, guard(listener), options);
+      },
+    },
+    onabort: {
+      configurable: true,
+      get: () => onabort,
+      set(listener: Listener | null): void {
+        if (onabort !== null) removeEventListener.call(signal, "abort", guard(onabort));
+        onabort = typeof listener === "function" ? listener : null;
+        if (onabort !== null) addEventListener.call(signal, "abort", guard(onabort));
+      },
+    },
+  });
+}
+
+const links = new WeakMap<AbortSignal, Set<ScopeNode>>();
+
+/** Cancels `scope` when the foreign `signal` aborts; at once if it has. Undone when the scope ends. */
+export function linkSignal(signal: AbortSignal, scope: ScopeNode): void {
+  if (signal.aborted) {
+    scope.cancelAs("signal", signal.reason);
+    return;
+  }
+  let scopes = links.get(signal);
+  if (scopes === undefined) {
+    scopes = new Set();
+    links.set(signal, scopes);
+    listen(signal, scopes);
+  }
+  scopes.add(scope);
+  const linked = scopes;
+  scope.linked(() => {
+    linked.delete(scope);
+  });
+}
+
+function listen(signal: AbortSignal, scopes: Set<ScopeNode>): void {
+  const cancelAll = (): void => {
+    for (const scope of scopes) scope.cancelAs("signal", signal.reason);
+  };
+  signal.addEventListener("abort", cancelAll, { once: true });
+}

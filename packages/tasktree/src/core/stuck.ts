@@ -1,0 +1,57 @@
+import { StuckTaskError } from "../errors.ts";
+import { Alarm } from "./clock.ts";
+import { waitsOf } from "./dump.ts";
+import { successor, type ScopeNode } from "./scope.ts";
+import { TaskNode } from "./task.ts";
+
+/** What the cut-off has cut needs a moment to end, in milliseconds. */
+const settlingTime = 10;
+const reportEvery = 5000;
+
+/** Names the tasks that have not ended though their grace is over, or gives them up (rule C10). */
+export class StuckWatch {
+  readonly #scope: ScopeNode;
+  readonly #alarm: Alarm;
+
+  constructor(scope: ScopeNode) {
+    this.#scope = scope;
+    const gives = scope.root.onStuck === "abandon";
+    // What only reports must not keep a process alive that is otherwise at its end.
+    this.#alarm = new Alarm(this, gives);
+    if (gives || scope.root.instruments !== undefined) this.#again(settlingTime);
+  }
+
+  ring(): void {
+    if (this.#scope.ended) return;
+    const gives = this.#scope.root.onStuck === "abandon";
+    for (const task of stuckTasks(this.#scope)) {
+      const waits = waitsOf(task);
+      task.root.instruments?.taskStuck(task, waits);
+      if (gives) giveUp(task, waits);
+    }
+    this.#again(gives ? settlingTime : reportEvery);
+  }
+
+  #again(ms: number): void {
+    const { clock } = this.#scope.root;
+    clock.set(this.#alarm, clock.now() + ms);
+  }
+}
+
+function giveUp(task: TaskNode, waits: string): void {
+  task.giveUp(new StuckTaskError(`Gave up task '${task.path}', which did not end within its grace: it ${waits}`, { task: task.path }));
+}
+
+/** The running tasks of a subtree whose grace is over, and which don't just wait for others of these. */
+export function stuckTasks(scope: ScopeNode): TaskNode[] {
+  const stuck: TaskNode[] = [];
+  const waiting = new Set<ScopeNode>();
+  const now = scope.root.clock.now();
+  for (let node: ScopeNode | undefined = scope; node !== undefined; node = successor(node, scope)) {
+    if (!(node instanceof TaskNode) || node.force === undefined || node.force.cutoff > now) continue;
+    stuck.push(node);
+    const above = node.parent?.task;
+    if (above !== undefined) waiting.add(above);
+  }
+  return stuck.filter((task) => !waiting.has(task));
+}

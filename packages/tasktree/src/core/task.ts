@@ -1,0 +1,242 @@
+import { DeadlockError, WorkCancelledError } from "../errors.ts";
+import { combined, leavingWith } from "./block.ts";
+import { refused, passed } from "./checkpoint.ts";
+import { failuresIn, isCancellation } from "./classify.ts";
+import { bound, currentFrame, enter, here, type Locals } from "./current.ts";
+import type { GroupNode } from "./group.ts";
+import { ScopeNode } from "./scope.ts";
+import { callSite, Wait, WaitList, type Waitable } from "./wait-list.ts";
+
+/** How a task ended. */
+export type Outcome<T> =
+  | { readonly status: "ok"; readonly value: T }
+  | { readonly status: "failed"; readonly error: unknown }
+  | { readonly status: "cancelled"; readonly error: WorkCancelledError };
+
+/**
+ * A running function that belongs to a group. Awaiting it is optional: its failure reaches the group either way.
+ *
+ * `await task` gives its value, or throws its error; if it was cancelled, a {@link WorkCancelledError}.
+ */
+export interface Task<T = unknown> extends PromiseLike<T> {
+  readonly name: string;
+  /** The names from the root, joined by "/". */
+  readonly path: string;
+  readonly status: "running" | Outcome<T>["status"];
+  /** Cancels this task alone: its group does not fail. */
+  cancel(reason?: unknown): void;
+  /** Waits for the end and never rejects with the task's error. Cancellation: Checkpoint, nothing lost; the task goes on. */
+  outcome(): Promise<Outcome<T>>;
+  /** Calls `fn` when the task has ended, in the context of this call; soon if it has. */
+  onEnd(fn: (outcome: Outcome<T>) => void): void;
+}
+
+export type TaskMode = "ordinary" | "service" | "attempt" | "starting";
+
+/** What a joiner that wants the outcome as data brings to its wait. */
+const asOutcome: unique symbol = Symbol("outcome");
+
+function ignore(): void {}
+
+const service = { shield: "until cut-off" } as const;
+
+// The one class besides errors that extends another: a task and its scope are one object, since there may be millions.
+export class TaskNode<T = unknown> extends ScopeNode implements Task<T>, Waitable {
+  readonly group: GroupNode;
+  readonly id: number;
+  readonly #label: string;
+  mode: TaskMode;
+  status: Task<T>["status"] = "running";
+  /** The value, or the error. */
+  #result: unknown = undefined;
+  /** Whether somebody was told, or asked: for attempts. */
+  observed = false;
+  #joiners: WaitList<unknown, symbol | undefined> | undefined = undefined;
+  #onEnd: ((outcome: Outcome<T>) => void)[] | undefined = undefined;
+  /** Where it was spawned; in debug mode. */
+  readonly site: string | undefined;
+
+  constructor(group: GroupNode, label: string, locals: Locals | undefined, mode: TaskMode) {
+    super("task", group, group.root, locals, mode === "service" ? service : undefined);
+    this.group = group;
+    this.id = group.root.nextTaskId++;
+    this.#label = label;
+    this.mode = mode;
+    this.site = group.root.debug ? callSite() : undefined;
+  }
+
+  override get name(): string {
+    return this.#label.endsWith("#") ? `${this.#label.slice(0, -1)}-${this.id}` : this.#label;
+  }
+
+  describe(): string {
+    return `task '${this.name}'`;
+  }
+
+  holders(): Iterable<Task> {
+    return [this as Task];
+  }
+
+  /** Calls `fn` in the task's context; its end is the task's. */
+  run<A>(fn: (arg: A) => unknown, arg: A): void {
+    this.root.clock.steps++;
+    this.root.instruments?.taskSpawned(this as Task);
+    enter(this, call, fn, arg);
+  }
+
+  // --- for those who wait
+
+  then<A = T, B = never>(
+    onValue?: ((value: T) => A | PromiseLike<A>) | null,
+    onError?: ((error: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    const node = here();
+    const { promise, wait } = this.#join(node, undefined);
+    const derived = promise.then(onValue as (value: unknown) => A, onError);
+    if (typeof onError === "function") return derived;
+    // Without a handler of its own, what goes through `derived` is an error that the group has.
+    if (wait !== undefined) wait.derived = derived;
+    else if (this.status !== "ok" || node.force !== undefined) derived.catch(ignore);
+    return derived;
+  }
+
+  outcome(): Promise<Outcome<T>> {
+    return this.#join(here(), asOutcome).promise as Promise<Outcome<T>>;
+  }
+
+  onEnd(fn: (outcome: Outcome<T>) => void): void {
+    if (typeof fn !== "function") throw new TypeError(`Cannot tell the end of task '${this.name}': not a function`);
+    const told = bound(fn);
+    if (this.status === "running") (this.#onEnd ??= []).push(told);
+    else queueMicrotask(() => told(this.#outcome()));
+  }
+
+  #join(node: ScopeNode, as: symbol | undefined): { promise: Promise<unknown>; wait?: Wait } {
+    const refusal = refused(node);
+    if (refusal !== undefined) return { promise: refusal };
+    if (this.status !== "running") return { promise: this.#ended(node, as) };
+    if (node.isInside(this)) return { promise: handled(Promise.reject(this.#selfAwait(node))) };
+    this.observed = true;
+    const wait = new Wait(this, node, as);
+    (this.#joiners ??= new WaitList(this)).add(wait);
+    return { promise: wait.promise, wait };
+  }
+
+  #ended(node: ScopeNode, as: symbol | undefined): Promise<unknown> {
+    this.observed = true;
+    if (as === asOutcome) return passed<unknown>(this.#outcome(), node);
+    if (this.status === "ok") return passed(this.#result, node);
+    return handled(passed(undefined, node).then(() => Promise.reject(this.error)));
+  }
+
+  #selfAwait(node: ScopeNode): DeadlockError {
+    const by = node.task === (this as TaskNode) ? "itself" : `'${node.path}' inside it`;
+    return new DeadlockError(`Cannot await task '${this.path}' from ${by}: neither could ever end`);
+  }
+
+  // --- the end
+
+  /** Its function has returned or thrown. */
+  finish(ok: boolean, value: unknown): void {
+    const left = this.closeChildren();
+    if (left === undefined) this.#conclude(ok, value);
+    else void left.then(() => this.#conclude(ok, value));
+  }
+
+  #conclude(ok: boolean, value: unknown): void {
+    if (this.status !== "running") {
+      if (!ok && !isCancellation(value, this)) this.root.lateFailure(value, this);
+      return;
+    }
+    const failures = this.takeFailures();
+    if (!ok && !isCancellation(value, this)) failures.push(...failuresIn(value, this));
+    if (failures.length > 0) this.settle("failed", combined(failures));
+    else if (ok) this.settle("ok", value);
+    else this.settle("cancelled", undefined);
+  }
+
+  settle(status: Outcome<T>["status"], result: unknown): void {
+    this.status = status;
+    this.#result = result;
+    const joined = this.#joiners !== undefined && this.#joiners.size > 0;
+    if (this.mode === "attempt") this.observed = joined;
+    if (joined) this.#wakeJoiners();
+    this.end();
+    this.root.clock.steps++;
+    this.root.instruments?.taskEnded(this as Task, this.#outcome());
+    const callbacks = this.#onEnd;
+    this.#onEnd = this.#joiners = undefined;
+    for (const told of callbacks ?? []) this.#call(told);
+    this.group.childEnded(this as TaskNode, this.#result);
+  }
+
+  #wakeJoiners(): void {
+    for (const wait of this.#joiners!.waits) {
+      if (wait.payload === asOutcome) wait.wake(this.#outcome());
+      else if (this.status === "ok") wait.wake(this.#result);
+      else {
+        wait.handled();
+        wait.fail(this.error);
+      }
+    }
+  }
+
+  #call(told: (outcome: Outcome<T>) => void): void {
+    try {
+      told(this.#outcome());
+    } catch (error) {
+      this.root.lateFailure(error, this.group);
+    }
+  }
+
+  #outcome(): Outcome<T> {
+    if (this.status === "ok") return { status: "ok", value: this.#result as T };
+    if (this.status === "failed") return { status: "failed", error: this.#result };
+    return { status: "cancelled", error: this.error as WorkCancelledError };
+  }
+
+  /** What awaiting it throws; for a cancelled one made when first asked for. */
+  get error(): unknown {
+    if (this.status === "cancelled") {
+      this.#result ??= new WorkCancelledError(`Task '${this.path}' was cancelled`, { cause: this.force?.error });
+    }
+    return this.#result;
+  }
+
+  /** Stops waiting for it: it counts as failed with `error`, and its later calls throw that. */
+  giveUp(error: unknown): void {
+    this.abandon(error);
+    this.settle("failed", leavingWith(this, error));
+  }
+}
+
+function handled<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(ignore);
+  return promise;
+}
+
+function call<A>(fn: (arg: A) => unknown, arg: A): void {
+  let returned: unknown;
+  try {
+    returned = fn(arg);
+  } catch (error) {
+    failed(error);
+    return;
+  }
+  if (returned instanceof Promise) returned.then(succeeded, failed);
+  else if (isThenable(returned)) Promise.resolve(returned).then(succeeded, failed);
+  else succeeded(returned);
+}
+
+// Called in the task's context, since reactions run in the context in which they were registered: no closure per task.
+function succeeded(value: unknown): void {
+  (currentFrame() as TaskNode).finish(true, value);
+}
+
+function failed(error: unknown): void {
+  (currentFrame() as TaskNode).finish(false, error);
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function";
+}

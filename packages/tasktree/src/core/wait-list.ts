@@ -1,0 +1,211 @@
+/**
+ * The only place where waiting meets cancellation: one waiting primitive under all others (Trio's parking lot).
+ *
+ * A wait stands in two lines: that of what it waits for, and that of the scope it waits in. Whoever takes it out first
+ * decides: `wake` its value, `fail` its error, `cut` its cancellation. Taking out is synchronous, the waiter resumes later;
+ * so a permit given to a waiter is never lost to a cancellation that comes after, nor given to one that came before.
+ */
+import { LinkedList, type Linked } from "../internal/linked-list.ts";
+import type { Clock } from "./clock.ts";
+import { here } from "./current.ts";
+import type { ScopeNode } from "./scope.ts";
+import type { Task } from "./task.ts";
+
+/** What a wait is for, as reports show it. */
+export interface Waitable {
+  /** A noun phrase: "semaphore 'db' (0 of 2 free)". */
+  describe(): string;
+  /** The tasks without which the wait cannot end, where they are known. */
+  holders?(): Iterable<Task>;
+}
+
+export interface WaitOptions {
+  /** Cleanup that always begins: only the cut-off cuts its wait. */
+  readonly exempt?: boolean;
+}
+
+let lastResolve: (value: never) => void;
+let lastReject: (error: unknown) => void;
+
+/** One executor for all promises: no closure per wait. */
+function capture(resolve: (value: never) => void, reject: (error: unknown) => void): void {
+  lastResolve = resolve;
+  lastReject = reject;
+}
+
+function ignore(): void {}
+
+/** One wait in progress. */
+export class Wait implements Linked<Wait> {
+  prev: Wait | undefined = undefined;
+  next: Wait | undefined = undefined;
+  list: LinkedList<Wait> | undefined = undefined;
+  older: Wait | undefined = undefined;
+  newer: Wait | undefined = undefined;
+  /** The scope it waits in; undefined when over. */
+  node: ScopeNode | undefined = undefined;
+  readonly promise: Promise<unknown>;
+  readonly exempt: boolean;
+  readonly on: Waitable | undefined;
+  /** What the waiter brought: an item to send, a number of permits. */
+  readonly payload: unknown;
+  /** The clock in one of whose lines it stands, if it sleeps. */
+  asleep: Clock | undefined = undefined;
+  /** Where the wait began; in debug mode. */
+  readonly site: string | undefined;
+  /** Takes the cancellation in place of the waiter, who then goes on waiting. */
+  onCut: ((error: unknown) => void) | undefined = undefined;
+  /** A promise made from {@link promise}, to be kept from being reported as unhandled. */
+  derived: Promise<unknown> | undefined = undefined;
+  readonly #resolve: (value: unknown) => void;
+  readonly #reject: (error: unknown) => void;
+
+  constructor(on: Waitable | undefined, node: ScopeNode, payload?: unknown, exempt = false) {
+    this.on = on;
+    this.payload = payload;
+    this.exempt = exempt;
+    this.promise = new Promise<unknown>(capture as never);
+    this.#resolve = lastResolve as never;
+    this.#reject = lastReject;
+    this.site = node.root.debug ? callSite() : undefined;
+    this.enter(node);
+  }
+
+  /** The waiter goes on with `value`. */
+  wake(value: unknown): void {
+    this.#over()?.inTurn(this.#resolve, value);
+  }
+
+  /** The waiter goes on with `error`. */
+  fail(error: unknown): void {
+    this.#over()?.inTurn(this.#reject, error);
+  }
+
+  /** The waiter's scope was cancelled. */
+  cut(error: unknown): void {
+    if (this.onCut !== undefined) {
+      this.onCut(error);
+      return;
+    }
+    const clock = this.#over();
+    if (clock === undefined) return;
+    this.handled();
+    clock.inTurn(this.#reject, error);
+  }
+
+  /** Keeps the promise from being reported as unhandled. */
+  handled(): void {
+    (this.derived ?? this.promise).then(undefined, ignore);
+  }
+
+  enter(node: ScopeNode): void {
+    this.node = node;
+    const top = node.waits;
+    this.older = top;
+    if (top !== undefined) top.newer = this;
+    node.waits = this;
+  }
+
+  leave(): void {
+    const { node, older, newer } = this;
+    if (node === undefined) return;
+    if (newer === undefined) node.waits = older;
+    else newer.older = older;
+    if (older !== undefined) older.newer = newer;
+    this.older = this.newer = this.node = undefined;
+  }
+
+  /** Takes it out of both lines; gives the clock that knows when to resume, or undefined if it was out. */
+  #over(): Clock | undefined {
+    const { node } = this;
+    if (node === undefined) return undefined;
+    const clock = this.asleep ?? node.root.clock;
+    this.leave();
+    this.list?.remove(this);
+    this.asleep?.sleeperLeft(this);
+    clock.steps++;
+    return clock;
+  }
+}
+
+/**
+ * A line of waiters, first in, first out.
+ *
+ * @example A gate that lets everybody through once it is open
+ * import { refused, passed, WaitList } from "tasktree/lowlevel";
+ * class Gate {
+ *   #open = false;
+ *   readonly #waiters = new WaitList<void>({ describe: () => "gate" });
+ *   open(): void {
+ *     this.#open = true;
+ *     this.#waiters.wakeAll();
+ *   }
+ *   pass(): Promise<void> {
+ *     return refused() ?? (this.#open ? passed() : this.#waiters.wait());
+ *   }
+ * }
+ */
+export class WaitList<T = void, P = undefined> {
+  readonly #line = new LinkedList<Wait>();
+  readonly #owner: Waitable;
+
+  constructor(owner: Waitable) {
+    this.#owner = owner;
+  }
+
+  /** How many wait. */
+  get size(): number {
+    return this.#line.size;
+  }
+
+  /**
+   * Waits at the end of the line until woken, in the scope that calls. Not itself a checkpoint on entry: ask `refused()`
+   * first, and have no effect before.
+   *
+   * Cancellation: Checkpoint, nothing lost: if this call is cancelled, its place in line is gone.
+   */
+  wait(...payload: P extends undefined ? [payload?: undefined, options?: WaitOptions] : [payload: P, options?: WaitOptions]): Promise<T> {
+    const wait = new Wait(this.#owner, here(), payload[0], payload[1]?.exempt ?? false);
+    this.#line.push(wait);
+    return wait.promise as Promise<T>;
+  }
+
+  /** What the first in line brought. */
+  get first(): P | undefined {
+    return this.#line.first?.payload as P | undefined;
+  }
+
+  /** Lets the first in line go on with `value`; false if nobody waits. */
+  wake(value: T): boolean {
+    const first = this.#line.first;
+    first?.wake(value);
+    return first !== undefined;
+  }
+
+  /** Lets everybody go on with `value`. */
+  wakeAll(value: T): void {
+    for (let first = this.#line.first; first !== undefined; first = this.#line.first) first.wake(value);
+  }
+
+  /** Lets everybody go on with `error`. */
+  failAll(error: unknown): void {
+    for (let first = this.#line.first; first !== undefined; first = this.#line.first) first.fail(error);
+  }
+
+  /** Puts a wait that somebody made in this line. @internal */
+  add(wait: Wait): void {
+    this.#line.push(wait);
+  }
+
+  /** @internal */
+  get waits(): Iterable<Wait> {
+    return this.#line;
+  }
+}
+
+/** The place in the program that called into tasktree, for debug mode. */
+export function callSite(): string | undefined {
+  const lines = new Error("site").stack?.split("\n").slice(1) ?? [];
+  const ours = import.meta.url.replace(/core\/[^/]*$/, "");
+  return lines.find((line) => !line.includes(ours) && !line.includes("node:") && line.includes(":"))?.trim().replace(/^at /, "");
+}

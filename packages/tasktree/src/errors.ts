@@ -1,0 +1,246 @@
+/**
+ * Every error class of tasktree.
+ *
+ * `name` and `code` are literals, so that they survive minifiers. A brand under `Symbol.for` backs `instanceof`, so that
+ * an error is recognised by another copy of the package too (one in a worker's bundle, say).
+ */
+
+const suppressedKey: unique symbol = Symbol.for("tasktree.suppressed") as never;
+
+/** Errors beyond this many are counted, not kept. */
+const suppressedLimit = 100;
+
+class BrandedError extends Error {
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    const brand: unknown = Object.hasOwn(this, "brand") ? (this as { brand?: unknown }).brand : undefined;
+    if (typeof brand !== "symbol") return Function.prototype[Symbol.hasInstance].call(this, value) as boolean;
+    return typeof value === "object" && value !== null && brand in value;
+  }
+
+  constructor(name: string, code: string, message: string, cause: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    define(this, "name", name);
+    define(this, "code", code);
+  }
+}
+
+function define(target: object, key: string | symbol, value: unknown, enumerable = false): void {
+  Object.defineProperty(target, key, { value, enumerable, writable: true, configurable: true });
+}
+
+/** Why a scope was cancelled. */
+export type CancelWhy = "explicit" | "deadline" | "sibling failed" | "parent" | "signal" | "shutdown" | "deadlock";
+
+/** What {@link CancelledError} tells about its cancellation. */
+export interface CancelledDetails {
+  readonly why: CancelWhy;
+  readonly scope: string;
+  readonly reason?: unknown;
+}
+
+/**
+ * Control flow: the scope named in `scope` was cancelled, and what runs inside is on its way out.
+ *
+ * One object per cancellation, shared by everything that it reaches. Rethrow it untouched. Its `name` is "AbortError" and
+ * its `code` "ABORT_ERR", as for a cancelled `fetch`.
+ */
+export class CancelledError extends BrandedError {
+  static readonly brand: unique symbol = Symbol.for("tasktree.CancelledError") as never;
+  declare readonly code: "ABORT_ERR";
+  /** Why the scope was cancelled. */
+  readonly why: CancelWhy;
+  /** The cancelled scope's path. */
+  readonly scope: string;
+  /** What was given to `cancel(reason)`, the failed sibling's error, or the foreign signal's reason. */
+  readonly reason: unknown;
+
+  constructor(details: CancelledDetails) {
+    const reason = details.reason === undefined ? "" : `: ${brief(details.reason)}`;
+    super(
+      "AbortError",
+      "ABORT_ERR",
+      `Scope '${details.scope}' was cancelled (${details.why})${reason}`,
+      details.reason,
+    );
+    this.why = details.why;
+    this.scope = details.scope;
+    this.reason = details.reason;
+  }
+}
+
+/** What you waited for was cancelled, and you were not: an ordinary error. `cause` is the {@link CancelledError}. */
+export class WorkCancelledError extends BrandedError {
+  static readonly brand: unique symbol = Symbol.for("tasktree.WorkCancelledError") as never;
+  declare readonly code: "TASKTREE_WORK_CANCELLED";
+  /** Why the work was cancelled. */
+  readonly why: CancelWhy;
+
+  constructor(message: string, options: { cause?: unknown; why?: CancelWhy } = {}) {
+    super("WorkCancelledError", "TASKTREE_WORK_CANCELLED", message, options.cause);
+    this.why = options.why ?? (options.cause instanceof CancelledError ? options.cause.why : "explicit");
+  }
+}
+
+/** A deadline passed before the work was done. */
+export class TimeoutError extends BrandedError {
+  static readonly brand: unique symbol = Symbol.for("tasktree.TimeoutError") as never;
+  declare readonly code: "TASKTREE_TIMEOUT";
+  /** The deadline that passed, in milliseconds on the run's clock. */
+  readonly deadline: number;
+
+  constructor(message: string, options: { deadline: number; cause?: unknown }) {
+    super("TimeoutError", "TASKTREE_TIMEOUT", message, options.cause);
+    this.deadline = options.deadline;
+  }
+}
+
+/** The call does not fit the state of its object: your side is wrong. */
+export class InvalidStateError extends BrandedError {
+  static readonly brand: unique symbol = Symbol.for("tasktree.InvalidStateError") as never;
+  declare readonly code: "TASKTREE_INVALID_STATE";
+
+  constructor(message: string, options: { cause?: unknown } = {}) {
+    super("InvalidStateError", "TASKTREE_INVALID_STATE", message, options.cause);
+  }
+}
+
+/** What waits can never be woken. `report` names every task and what it waits for. */
+export class DeadlockError extends BrandedError {
+  static readonly brand: unique symbol = Symbol.for("tasktree.DeadlockError") as never;
+  declare readonly code: "TASKTREE_DEADLOCK";
+  /** Every task, what it waits for, who holds it, and the cycle if there is one. */
+  readonly report: string;
+
+  constructor(message: string, options: { report?: string; cause?: unknown } = {}) {
+    super("DeadlockError", "TASKTREE_DEADLOCK", message, options.cause);
+    this.report = options.report ?? "";
+  }
+}
+
+/** A task did not end when its grace was over, and is no longer waited for. */
+export class StuckTaskError extends BrandedError {
+  static readonly brand: unique symbol = Symbol.for("tasktree.StuckTaskError") as never;
+  declare readonly code: "TASKTREE_STUCK_TASK";
+  /** The path of the task that was given up. */
+  readonly task: string;
+
+  constructor(message: string, options: { task: string; cause?: unknown }) {
+    super("StuckTaskError", "TASKTREE_STUCK_TASK", message, options.cause);
+    this.task = options.task;
+  }
+}
+
+for (const type of [
+  CancelledError,
+  WorkCancelledError,
+  TimeoutError,
+  InvalidStateError,
+  DeadlockError,
+  StuckTaskError,
+]) {
+  define(type.prototype, type.brand, true);
+}
+
+/**
+ * Whether `error` is tasktree's control flow, to be rethrown and never retried.
+ *
+ * @example
+ * import { isCancelled, sleep } from "tasktree";
+ * try {
+ *   await sleep(1);
+ * } catch (error) {
+ *   if (isCancelled(error)) throw error;
+ * }
+ */
+export function isCancelled(error: unknown): error is CancelledError {
+  return error instanceof CancelledError;
+}
+
+interface Suppressed {
+  readonly errors: unknown[];
+  dropped: number;
+}
+
+/** For errors that are frozen. */
+const sideTable = new WeakMap<object, Suppressed>();
+
+/**
+ * The errors that happened beside `error` and would have been lost, in order, nested ones included, each once.
+ *
+ * They also stand on the error itself under `Symbol.for("tasktree.suppressed")`, so that a logged error shows them.
+ */
+export function suppressedErrors(error: unknown): unknown[] {
+  const found = new Set<unknown>();
+  const pending: unknown[] = [error];
+  while (pending.length > 0) {
+    const next = pending.pop();
+    if (next !== error) {
+      if (found.has(next)) continue;
+      found.add(next);
+    }
+    pending.push(...suppressedBy(next).toReversed());
+  }
+  found.delete(error);
+  return [...found];
+}
+
+/** How many errors beyond the limit of 100 were suppressed on `error`, and only counted. */
+export function droppedErrors(error: unknown): number {
+  return isObject(error) ? (sideTable.get(error)?.dropped ?? 0) : 0;
+}
+
+/** Keeps `error` with `primary`; tells whether it was new there. @internal */
+export function suppress(primary: object, error: unknown): boolean {
+  if (error === primary || causes(error, primary)) return false;
+  let record = sideTable.get(primary);
+  if (record === undefined) {
+    record = { errors: [], dropped: 0 };
+    sideTable.set(primary, record);
+    if (Object.isExtensible(primary)) define(primary, suppressedKey, record.errors, true);
+  }
+  if (record.errors.includes(error)) return false;
+  if (record.errors.length < suppressedLimit) record.errors.push(error);
+  else record.dropped++;
+  return true;
+}
+
+function suppressedBy(error: unknown): readonly unknown[] {
+  if (!isObject(error)) return [];
+  const listed: unknown = sideTable.get(error)?.errors ?? (error as { [suppressedKey]?: unknown })[suppressedKey];
+  return Array.isArray(listed) ? listed : [];
+}
+
+/** Whether `error`'s chain of causes holds `target`. @internal */
+export function causes(error: unknown, target: unknown): boolean {
+  for (let link = 0, cause = causeOf(error); link < 8 && cause !== undefined; link++, cause = causeOf(cause)) {
+    if (cause === target) return true;
+  }
+  return false;
+}
+
+/** @internal */
+export function causeOf(error: unknown): unknown {
+  return isObject(error) ? (error as { cause?: unknown }).cause : undefined;
+}
+
+/** @internal */
+export function isObject(value: unknown): value is object {
+  return (typeof value === "object" && value !== null) || typeof value === "function";
+}
+
+/** A value as an error message shows it: short, and never throwing. @internal */
+export function brief(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}...` : value);
+  if (typeof value === "function") return `function ${value.name || "(anonymous)"}`;
+  if (typeof value === "bigint") return `${value}n`;
+  if (!isObject(value)) return String(value);
+  try {
+    if (value instanceof Error) return `${value.name}: ${value.message}`;
+    if (typeof (value as { then?: unknown }).then === "function") return "a promise";
+    return Array.isArray(value)
+      ? `an array of ${value.length}`
+      : `an object (${value.constructor?.name ?? "no class"})`;
+  } catch {
+    return "an object";
+  }
+}

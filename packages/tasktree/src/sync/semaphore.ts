@@ -1,0 +1,168 @@
+import { brief, InvalidStateError } from "../errors.ts";
+import { LinkedList, type Linked } from "../internal/linked-list.ts";
+import { currentTask, passed, refused, WaitList, type Task, type Waitable } from "../lowlevel.ts";
+
+export interface SemaphoreOptions {
+  /** More permits than this there cannot be; default: the initial number. Infinity makes a counter of signals. */
+  readonly max?: number;
+  /** For reports and errors. */
+  readonly name?: string;
+}
+
+export interface SemaphoreStatistics {
+  readonly free: number;
+  readonly held: number;
+  readonly waiting: number;
+}
+
+/** What `acquire` gives: to be released once, by `using` or by hand. A second release does nothing. */
+export interface Permit extends Disposable {
+  release(): void;
+}
+
+/**
+ * Lets at most so many through at a time. First come, first served; a released permit goes to the first waiter at once.
+ *
+ * @example
+ * import { all, Semaphore, sleep } from "tasktree";
+ * import assert from "node:assert";
+ * const two = new Semaphore(2);
+ * let inside = 0;
+ * const visit = async () => {
+ *   using permit = await two.acquire();
+ *   assert(++inside <= 2);
+ *   await sleep(1);
+ *   inside--;
+ * };
+ * await all([visit, visit, visit]);
+ */
+export class Semaphore implements Waitable {
+  readonly name: string | undefined;
+  /** More permits than this there cannot be. */
+  readonly max: number;
+  #free: number;
+  readonly #held = new LinkedList<HeldPermit>();
+  readonly #waiters: WaitList<Permit, Task | typeof nobody> = new WaitList(this);
+
+  /**
+   * @param permits How many are free at first: a whole number from 0, or Infinity.
+   * @throws {RangeError} If `permits` or `max` is not that, or `max` is less than `permits`.
+   */
+  constructor(permits: number, options: SemaphoreOptions = {}) {
+    const { max = permits, name } = options;
+    checkPermits(permits, 0);
+    checkPermits(max, permits);
+    this.max = max;
+    this.#free = permits;
+    this.name = name;
+  }
+
+  /** How many could be acquired now without waiting. */
+  get free(): number {
+    return this.#free;
+  }
+
+  /**
+   * Waits for a permit.
+   *
+   * Cancellation: Checkpoint, nothing lost: if this call is cancelled, it holds no permit and its place in line is gone.
+   */
+  acquire(): Promise<Permit> {
+    return refused() ?? (this.#free > 0 ? passed(this.#take(currentTask())) : this.#waiters.wait(currentTask() ?? nobody));
+  }
+
+  /** A permit if one is free, which it never is while somebody waits. Not a checkpoint. */
+  tryAcquire(): Permit | undefined {
+    return this.#free > 0 ? this.#take(currentTask()) : undefined;
+  }
+
+  /**
+   * Runs `fn` with a permit.
+   *
+   * Cancellation: Checkpoint, nothing lost: if this call is cancelled while it waits, `fn` is not called.
+   */
+  async with<T>(fn: () => T | PromiseLike<T>): Promise<T> {
+    if (typeof fn !== "function") throw new TypeError(`Cannot run with ${this.describe()}: ${brief(fn)} is not a function`);
+    using _permit = await this.acquire();
+    return await fn();
+  }
+
+  /**
+   * Gives back a permit whose object is not at hand (one of the current task's if it holds one, else the oldest), or adds
+   * one where none is held. Not a checkpoint.
+   *
+   * @throws {InvalidStateError} If there are `max` already.
+   */
+  release(): void {
+    const task = currentTask();
+    const held = [...this.#held].find((permit) => permit.task === task) ?? this.#held.first;
+    if (held !== undefined) held.release();
+    else if (this.#free < this.max) this.#pass();
+    else throw new InvalidStateError(`Cannot release ${this.describe()}: nobody holds a permit`);
+  }
+
+  statistics(): SemaphoreStatistics {
+    return { free: this.#free, held: this.#held.size, waiting: this.#waiters.size };
+  }
+
+  describe(): string {
+    const name = this.name === undefined ? "" : ` '${this.name}'`;
+    return `semaphore${name} (${this.#free} free, ${this.#held.size} held)`;
+  }
+
+  holders(): Iterable<Task> {
+    return new Set([...this.#held].map((permit) => permit.task).filter((task) => task !== undefined));
+  }
+
+  #take(task: Task | undefined): Permit {
+    this.#free--;
+    return this.#give(task);
+  }
+
+  #give(task: Task | undefined): HeldPermit {
+    const permit = new HeldPermit(this.#released, task);
+    this.#held.push(permit);
+    return permit;
+  }
+
+  readonly #released = (permit: HeldPermit): void => {
+    this.#held.remove(permit);
+    this.#pass();
+  };
+
+  /** A permit goes to the first waiter, or is free. */
+  #pass(): void {
+    const next = this.#waiters.first;
+    if (next === undefined) this.#free++;
+    else this.#waiters.wake(this.#give(next === nobody ? undefined : next));
+  }
+}
+
+function checkPermits(value: unknown, least: number): void {
+  if (value === Infinity || (Number.isInteger(value) && (value as number) >= least)) return;
+  throw new RangeError(`Cannot make a semaphore of ${brief(value)} permits: wanted a whole number from ${least}, or Infinity`);
+}
+
+/** Stands for code outside of any task. */
+const nobody: unique symbol = Symbol("nobody");
+
+class HeldPermit implements Permit, Linked<HeldPermit> {
+  prev: HeldPermit | undefined = undefined;
+  next: HeldPermit | undefined = undefined;
+  list: LinkedList<HeldPermit> | undefined = undefined;
+  readonly task: Task | undefined;
+  readonly #released: (permit: HeldPermit) => void;
+
+  constructor(released: (permit: HeldPermit) => void, task: Task | undefined) {
+    this.#released = released;
+    this.task = task;
+  }
+
+  release(): void {
+    if (this.list !== undefined) this.#released(this);
+  }
+
+  [Symbol.dispose](): void {
+    this.release();
+  }
+}

@@ -1,0 +1,143 @@
+/** Time: pauses and deadlines, each made of the one before. */
+import { runScope, checkFunction } from "./core/block.ts";
+import { openScope } from "./core/cancel-scope.ts";
+import { passed, refused } from "./core/checkpoint.ts";
+import { here } from "./core/current.ts";
+import { checkDeadline, checkMilliseconds, type Scope, type ScopeNode } from "./core/scope.ts";
+import { Wait } from "./core/wait-list.ts";
+import { suppress, isObject, TimeoutError, WorkCancelledError } from "./errors.ts";
+import { isCancellation } from "./core/classify.ts";
+
+/**
+ * Waits until the scope is cancelled.
+ *
+ * Cancellation: Checkpoint, nothing lost.
+ */
+export function sleepForever(): Promise<never> {
+  return sleepUntil(Infinity) as Promise<never>;
+}
+
+/**
+ * Waits until `deadline` on the run's clock, never less; a time that has passed is a checkpoint.
+ *
+ * Cancellation: Checkpoint, nothing lost.
+ *
+ * @throws {RangeError} If `deadline` is NaN.
+ */
+export function sleepUntil(deadline: number): Promise<void> {
+  try {
+    checkDeadline(deadline);
+  } catch (error) {
+    return Promise.reject(error);
+  }
+  return sleepIn(here(), deadline);
+}
+
+/**
+ * Waits `ms` milliseconds, never less; 0 or less is a checkpoint, Infinity waits until cancelled.
+ *
+ * Cancellation: Checkpoint, nothing lost.
+ *
+ * @throws {RangeError} If `ms` is NaN.
+ * @example
+ * import { sleep } from "tasktree";
+ * await sleep(10);
+ */
+export function sleep(ms: number): Promise<void> {
+  try {
+    checkMilliseconds("sleep", ms);
+  } catch (error) {
+    return Promise.reject(error);
+  }
+  const node = here();
+  return sleepIn(node, node.root.clock.now() + ms);
+}
+
+function sleepIn(node: ScopeNode, deadline: number): Promise<void> {
+  const refusal = refused(node);
+  if (refusal !== undefined) return refusal;
+  const { clock } = node.root;
+  if (deadline <= clock.now()) return passed(undefined, node);
+  const wait = new Wait(undefined, node);
+  if (deadline !== Infinity) clock.sleep(wait, deadline);
+  return wait.promise as Promise<void>;
+}
+
+/**
+ * Runs `fn` until `deadline` on the run's clock; resolves with its value, or with undefined if the deadline came first.
+ *
+ * Cancellation: Not a checkpoint: `fn` is called, and its first checkpoint throws.
+ *
+ * @throws {RangeError} If `deadline` is NaN.
+ */
+export async function moveOnAt<T>(deadline: number, fn: (scope: Scope) => T | PromiseLike<T>): Promise<T | undefined> {
+  return await runScope(deadlineScope("move on at a time", deadline, fn), fn);
+}
+
+/**
+ * Runs `fn` for at most `ms` milliseconds; resolves with its value, or with undefined if the time was over first. Settles
+ * when `fn` does, which is told through a cancellation.
+ *
+ * Cancellation: Not a checkpoint: `fn` is called, and its first checkpoint throws.
+ *
+ * @param ms 0 or less: the first checkpoint throws; Infinity: no bound.
+ * @throws {RangeError} If `ms` is NaN.
+ * @example
+ * import { moveOnAfter, sleep } from "tasktree";
+ * import assert from "node:assert";
+ * assert.equal(await moveOnAfter(5, () => sleep(1000)), undefined);
+ */
+export async function moveOnAfter<T>(ms: number, fn: (scope: Scope) => T | PromiseLike<T>): Promise<T | undefined> {
+  checkMilliseconds("moveOnAfter", ms);
+  return await moveOnAt(here().root.clock.now() + ms, fn);
+}
+
+/** As {@link failAfter}, with an absolute deadline on the run's clock. */
+export async function failAt<T>(deadline: number, fn: (scope: Scope) => T | PromiseLike<T>): Promise<T> {
+  return await failIn(deadlineScope("fail at a time", deadline, fn), fn, `at ${deadline} ms`);
+}
+
+/**
+ * Runs `fn` for at most `ms` milliseconds; resolves with its value. Settles when `fn` does, never by force.
+ *
+ * A failure of `fn` beats the timeout, which is then listed on it. Code that swallows the cancellation and returns a value
+ * gives that value.
+ *
+ * Cancellation: Not a checkpoint: `fn` is called, and its first checkpoint throws.
+ *
+ * @param ms 0 or less: the first checkpoint throws; Infinity: no bound.
+ * @throws {TimeoutError} If the time was over first.
+ * @throws {WorkCancelledError} If the scope given to `fn` was cancelled by hand.
+ * @throws {RangeError} If `ms` is NaN.
+ * @example
+ * import { failAfter, sleep, TimeoutError } from "tasktree";
+ * import assert from "node:assert";
+ * await assert.rejects(failAfter(5, () => sleep(1000)), TimeoutError);
+ */
+export async function failAfter<T>(ms: number, fn: (scope: Scope) => T | PromiseLike<T>): Promise<T> {
+  checkMilliseconds("failAfter", ms);
+  const deadline = here().root.clock.now() + ms;
+  return await failIn(deadlineScope("fail after a time", deadline, fn), fn, `after ${ms} ms`);
+}
+
+function deadlineScope(what: string, deadline: number, fn: { readonly name: string }): ScopeNode {
+  checkFunction(what, fn, here());
+  return openScope("scope", fn.name === "" ? { deadline } : { deadline, name: fn.name });
+}
+
+async function failIn<T>(scope: ScopeNode, fn: (scope: Scope) => T | PromiseLike<T>, when: string): Promise<T> {
+  let value: T | undefined;
+  try {
+    value = await runScope(scope, fn);
+  } catch (error) {
+    if (scope.deadlineReached && isObject(error) && !isCancellation(error, scope)) suppress(error, timeout(scope, when));
+    throw error;
+  }
+  if (!scope.caught) return value as T;
+  if (scope.deadlineReached) throw timeout(scope, when);
+  throw new WorkCancelledError(`Scope '${scope.path}' was cancelled before its deadline`, { cause: scope.own!.error });
+}
+
+function timeout(scope: ScopeNode, when: string): TimeoutError {
+  return new TimeoutError(`Timed out ${when}: '${scope.path}'`, { deadline: scope.deadline, cause: scope.own!.error });
+}

@@ -8,10 +8,31 @@ import { filesIn, root, stop } from "./source.ts";
 
 const condition = "--conditions=@tasktree/source";
 
-const runtimes: Record<string, { binary: string; args: string[] }> = {
-  node24: { binary: "node24/bin/node", args: [condition, "--test", "--test-reporter=spec"] },
-  bun: { binary: "@oven/bun-linux-x64/bin/bun", args: ["test", condition, "--timeout=60000"] },
-  deno: { binary: "@deno/linux-x64-glibc/deno", args: ["test", "-A", "--no-check", condition] },
+const ofPackages = "packages/*/{src,test}/**/*.test.ts";
+const ofExamples = "examples/*/**/*.test.ts"; // programs for Node: they tell network errors apart by Node's codes
+
+interface Runtime {
+  readonly binary: string;
+  readonly args: readonly string[];
+  readonly suite: readonly string[];
+}
+
+const runtimes: Record<string, Runtime> = {
+  node24: {
+    binary: "node24/bin/node",
+    args: [condition, "--test", "--test-reporter=spec"],
+    suite: [ofPackages, ofExamples],
+  },
+  bun: {
+    binary: "@oven/bun-linux-x64/bin/bun",
+    args: ["test", condition, "--timeout=60000"],
+    suite: [ofPackages],
+  },
+  deno: {
+    binary: "@deno/linux-x64-glibc/deno",
+    args: ["test", "-A", "--no-check", condition],
+    suite: [ofPackages],
+  },
 };
 
 export interface Counts {
@@ -49,8 +70,7 @@ async function main([name = "", ...files]: string[]): Promise<void> {
   if (process.platform !== "linux" || process.arch !== "x64") {
     stop("Cannot run other runtimes here: tools/runtimes pins them for Linux x64 only");
   }
-  const suite =
-    files.length > 0 ? files : filesIn(root, "packages/*/{src,test}/**/*.test.ts", "examples/*/**/*.test.ts");
+  const suite = files.length > 0 ? files : filesIn(root, ...runtime.suite);
   const binary = join(await installed("tools/runtimes"), runtime.binary);
   // "./" makes Bun take a path as a path: a bare one is a pattern to it.
   const { ok, output } = await command(binary, [...runtime.args, ...suite.map((file) => `./${file}`)]);

@@ -145,12 +145,14 @@ for (const type of [
  * Whether `error` is tasktree's control flow, to be rethrown and never retried.
  *
  * @example
+ * ```ts
  * import { isCancelled, sleep } from "tasktree";
  * try {
  *   await sleep(1);
  * } catch (error) {
  *   if (isCancelled(error)) throw error;
  * }
+ * ```
  */
 export function isCancelled(error: unknown): error is CancelledError {
   return error instanceof CancelledError;

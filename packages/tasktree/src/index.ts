@@ -1,6 +1,14 @@
 /** The everyday door. */
 export { run, runMain, type RunOptions } from "./core/run.ts";
-export { openTaskGroup, withTaskGroup, type OpenTaskGroup, type OpenTaskGroupOptions, type SpawnOptions, type TaskGroup, type TaskGroupOptions } from "./core/group.ts";
+export {
+  openTaskGroup,
+  withTaskGroup,
+  type OpenTaskGroup,
+  type OpenTaskGroupOptions,
+  type SpawnOptions,
+  type TaskGroup,
+  type TaskGroupOptions,
+} from "./core/group.ts";
 export type { Outcome, Task } from "./core/task.ts";
 export type { Scope } from "./core/scope.ts";
 export { shield, withCancelScope, type CancelScopeOptions } from "./core/cancel-scope.ts";

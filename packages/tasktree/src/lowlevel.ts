@@ -3,7 +3,15 @@ export { checkpoint, passed, refused, refusedIntake } from "./core/checkpoint.ts
 export { WaitList, type Waitable, type WaitOptions } from "./core/wait-list.ts";
 export { currentScope, currentSignal, currentTask, now, outside } from "./core/here.ts";
 export { withCancelScope, shield, type CancelScopeOptions } from "./core/cancel-scope.ts";
-export { openTaskGroup, withTaskGroup, type OpenTaskGroup, type OpenTaskGroupOptions, type TaskGroup, type TaskGroupOptions, type SpawnOptions } from "./core/group.ts";
+export {
+  openTaskGroup,
+  withTaskGroup,
+  type OpenTaskGroup,
+  type OpenTaskGroupOptions,
+  type TaskGroup,
+  type TaskGroupOptions,
+  type SpawnOptions,
+} from "./core/group.ts";
 export { abandonOnCancel, type AbandonOptions } from "./core/abandon-on-cancel.ts";
 export { addInstrument } from "./core/run.ts";
 export type { Instrument } from "./core/instrument.ts";

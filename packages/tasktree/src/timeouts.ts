@@ -40,8 +40,10 @@ export function sleepUntil(deadline: number): Promise<void> {
  *
  * @throws {RangeError} If `ms` is NaN.
  * @example
+ * ```ts
  * import { sleep } from "tasktree";
  * await sleep(10);
+ * ```
  */
 export function sleep(ms: number): Promise<void> {
   try {
@@ -59,7 +61,7 @@ function sleepIn(node: ScopeNode, deadline: number): Promise<void> {
   const { clock } = node.root;
   if (deadline <= clock.now()) return passed(undefined, node);
   const wait = new Wait(undefined, node);
-  if (deadline !== Infinity) clock.sleep(wait, deadline);
+  clock.sleep(wait, deadline);
   return wait.promise as Promise<void>;
 }
 
@@ -83,9 +85,11 @@ export async function moveOnAt<T>(deadline: number, fn: (scope: Scope) => T | Pr
  * @param ms 0 or less: the first checkpoint throws; Infinity: no bound.
  * @throws {RangeError} If `ms` is NaN.
  * @example
+ * ```ts
  * import { moveOnAfter, sleep } from "tasktree";
  * import assert from "node:assert";
  * assert.equal(await moveOnAfter(5, () => sleep(1000)), undefined);
+ * ```
  */
 export async function moveOnAfter<T>(ms: number, fn: (scope: Scope) => T | PromiseLike<T>): Promise<T | undefined> {
   checkMilliseconds("moveOnAfter", ms);
@@ -110,9 +114,11 @@ export async function failAt<T>(deadline: number, fn: (scope: Scope) => T | Prom
  * @throws {WorkCancelledError} If the scope given to `fn` was cancelled by hand.
  * @throws {RangeError} If `ms` is NaN.
  * @example
+ * ```ts
  * import { failAfter, sleep, TimeoutError } from "tasktree";
  * import assert from "node:assert";
  * await assert.rejects(failAfter(5, () => sleep(1000)), TimeoutError);
+ * ```
  */
 export async function failAfter<T>(ms: number, fn: (scope: Scope) => T | PromiseLike<T>): Promise<T> {
   checkMilliseconds("failAfter", ms);
@@ -130,7 +136,8 @@ async function failIn<T>(scope: ScopeNode, fn: (scope: Scope) => T | PromiseLike
   try {
     value = await runScope(scope, fn);
   } catch (error) {
-    if (scope.deadlineReached && isObject(error) && !isCancellation(error, scope)) suppress(error, timeout(scope, when));
+    if (scope.deadlineReached && isObject(error) && !isCancellation(error, scope))
+      suppress(error, timeout(scope, when));
     throw error;
   }
   if (!scope.caught) return value as T;

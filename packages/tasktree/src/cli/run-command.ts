@@ -30,7 +30,8 @@ function parse(argv: readonly string[]): Command {
   const { values, positionals } = parsed(own);
   const [file, ...others] = positionals;
   if (file === undefined) throw new UsageError("Wanted a file to run");
-  if (others.length > 0) throw new UsageError(`Cannot run ${positionals.length} files; arguments for the program come after --`);
+  if (others.length > 0)
+    throw new UsageError(`Cannot run ${positionals.length} files; arguments for the program come after --`);
   if (!existsSync(file)) throw new UsageError(`Cannot run ${file}: there is no such file`);
   const options = {
     ...(values.debug === true && { debug: true }),
@@ -54,7 +55,8 @@ function parsed(own: readonly string[]) {
 
 function milliseconds(option: string, text: string): number {
   const value = Number(text);
-  if (text.trim() === "" || !(value >= 0)) throw new UsageError(`Cannot use "${text}" for ${option}: wanted milliseconds from 0`);
+  if (text.trim() === "" || !(value >= 0))
+    throw new UsageError(`Cannot use "${text}" for ${option}: wanted milliseconds from 0`);
   return value;
 }
 

@@ -19,17 +19,29 @@ export interface AllOptions {
  * @throws {TypeError} If one of them is not a function.
  * @throws {RangeError} If `limit` is not a whole number from 1, or Infinity.
  * @example
+ * ```ts
  * import { all } from "tasktree";
  * import assert from "node:assert";
  * const [user, posts] = await all([async () => "ada", async () => 3]);
  * assert.deepEqual([user, posts], ["ada", 3]);
  * assert.deepEqual(await all({ user: () => "ada" }), { user: "ada" });
+ * ```
  */
-export function all<const T extends readonly Job<unknown>[]>(jobs: T, options?: AllOptions): Promise<{ -readonly [K in keyof T]: Awaited<ReturnType<T[K]>> }>;
+export function all<const T extends readonly Job<unknown>[]>(
+  jobs: T,
+  options?: AllOptions,
+): Promise<{ -readonly [K in keyof T]: Awaited<ReturnType<T[K]>> }>;
 export function all<T>(jobs: Iterable<Job<T>>, options?: AllOptions): Promise<T[]>;
-export function all<T extends Readonly<Record<string, Job<unknown>>>>(jobs: T, options?: AllOptions): Promise<{ -readonly [K in keyof T]: Awaited<ReturnType<T[K]>> }>;
-export async function all(jobs: Iterable<Job<unknown>> | Readonly<Record<string, Job<unknown>>>, options: AllOptions = {}): Promise<unknown> {
-  if (typeof jobs !== "object" || jobs === null) throw new TypeError(`Cannot run all of ${brief(jobs)}: wanted an array or a record of functions`);
+export function all<T extends Readonly<Record<string, Job<unknown>>>>(
+  jobs: T,
+  options?: AllOptions,
+): Promise<{ -readonly [K in keyof T]: Awaited<ReturnType<T[K]>> }>;
+export async function all(
+  jobs: Iterable<Job<unknown>> | Readonly<Record<string, Job<unknown>>>,
+  options: AllOptions = {},
+): Promise<unknown> {
+  if (typeof jobs !== "object" || jobs === null)
+    throw new TypeError(`Cannot run all of ${brief(jobs)}: wanted an array or a record of functions`);
   if (Symbol.iterator in jobs) return await values([...(jobs as Iterable<Job<unknown>>)], options);
   const entries = Object.entries(jobs);
   const results = await values(
@@ -51,8 +63,13 @@ async function values(jobs: readonly Job<unknown>[], { limit = Infinity }: AllOp
         results[at] = await jobs[at]!();
       }
     };
-    if (limit < jobs.length) for (let worker = 0; worker < limit; worker++) group.spawn(runSome);
-    else jobs.forEach((job, at) => group.spawn(async () => (results[at] = await job()), { name: job.name === "" ? `all[${at}]` : job.name }));
+    if (limit < jobs.length) {
+      for (let worker = 0; worker < limit; worker++) group.spawn(runSome);
+    } else {
+      for (const [at, job] of jobs.entries()) {
+        group.spawn(async () => (results[at] = await job()), { name: job.name === "" ? `all[${at}]` : job.name });
+      }
+    }
     return results;
   });
 }

@@ -22,12 +22,14 @@ export interface MapConcurrentOptions {
  * @throws {TypeError} If `items` is not iterable, or `fn` not a function.
  * @throws {RangeError} If `limit` is not a whole number from 1, or Infinity.
  * @example
+ * ```ts
  * import { mapConcurrent, sleep } from "tasktree";
  * import assert from "node:assert";
  * const squares: number[] = [];
  * const square = async (n: number) => (await sleep(5 - n), n * n);
  * for await (const value of mapConcurrent([1, 2, 3], square, { limit: 2 })) squares.push(value);
  * assert.deepEqual(squares, [1, 4, 9]);
+ * ```
  */
 export function mapConcurrent<T, R>(
   items: Iterable<T> | AsyncIterable<T>,

@@ -18,10 +18,12 @@ export interface RaceOptions<T> {
  * @throws {RangeError} If there are none.
  * @throws {TypeError} If one of them is not a function.
  * @example
+ * ```ts
  * import { race, sleep } from "tasktree";
  * import assert from "node:assert";
  * const first = await race([() => sleep(1000), async () => "quick"]);
  * assert.equal(first, "quick");
+ * ```
  */
 export async function race<const T extends readonly Job<unknown>[]>(
   jobs: T | Iterable<T[number]>,

@@ -21,9 +21,11 @@ const foreign = { describe: (): string => "a foreign promise" };
  *
  * @throws {TypeError} If `promise` is not a promise.
  * @example
+ * ```ts
  * import { abandonOnCancel } from "tasktree";
  * import assert from "node:assert";
  * assert.equal(await abandonOnCancel(Promise.resolve(42)), 42);
+ * ```
  */
 export function abandonOnCancel<T>(promise: PromiseLike<T>, options: AbandonOptions<T> = {}): Promise<T> {
   const node = here();

@@ -7,7 +7,10 @@ import type { ScopeNode } from "./scope.ts";
 export type Result<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown };
 
 /** Runs `fn(scope)` inside `scope`; gives what came of it. */
-export async function runBlock<S extends ScopeNode, T>(scope: S, fn: (scope: S) => T | PromiseLike<T>): Promise<Result<T>> {
+export async function runBlock<S extends ScopeNode, T>(
+  scope: S,
+  fn: (scope: S) => T | PromiseLike<T>,
+): Promise<Result<T>> {
   try {
     return { ok: true, value: await enter(scope, callBlock<S, T | PromiseLike<T>>, fn, scope) };
   } catch (error) {
@@ -16,7 +19,10 @@ export async function runBlock<S extends ScopeNode, T>(scope: S, fn: (scope: S) 
 }
 
 /** Runs `fn(scope)`, closes what was opened inside and left, and leaves the scope. */
-export async function runScope<T>(scope: ScopeNode, fn: (scope: ScopeNode) => T | PromiseLike<T>): Promise<T | undefined> {
+export async function runScope<T>(
+  scope: ScopeNode,
+  fn: (scope: ScopeNode) => T | PromiseLike<T>,
+): Promise<T | undefined> {
   const result = await runBlock(scope, fn);
   const left = scope.closeChildren();
   if (left !== undefined) await left;
@@ -66,7 +72,10 @@ export function combined(failures: readonly unknown[]): unknown {
 /** @throws {TypeError} If `fn` is not a function. */
 export function checkFunction(what: string, fn: unknown, scope: ScopeNode): void {
   if (typeof fn === "function") return;
-  const hint = isObject(fn) && typeof (fn as { then?: unknown }).then === "function" ? ", which has already started: pass a function" : "";
+  const hint =
+    isObject(fn) && typeof (fn as { then?: unknown }).then === "function"
+      ? ", which has already started: pass a function"
+      : "";
   throw new TypeError(`Cannot ${what} in '${scope.path}': ${brief(fn)} is not a function${hint}`);
 }
 

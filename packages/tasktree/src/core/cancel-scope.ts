@@ -1,6 +1,13 @@
 import { checkFunction, checkGrace, runScope } from "./block.ts";
 import { currentFrame, here } from "./current.ts";
-import { checkDeadline, checkMilliseconds, ScopeNode, type Scope, type ScopeKind, type ScopeSettings } from "./scope.ts";
+import {
+  checkDeadline,
+  checkMilliseconds,
+  ScopeNode,
+  type Scope,
+  type ScopeKind,
+  type ScopeSettings,
+} from "./scope.ts";
 import { linkSignal } from "./signal-bridge.ts";
 import { brief } from "../errors.ts";
 
@@ -24,6 +31,7 @@ export interface CancelScopeOptions {
  * Cancellation: Not a checkpoint: `fn` is called, and its first checkpoint throws.
  *
  * @example
+ * ```ts
  * import { sleepForever, withCancelScope } from "tasktree";
  * import assert from "node:assert";
  * const value = await withCancelScope(async (scope) => {
@@ -31,6 +39,7 @@ export interface CancelScopeOptions {
  *   await sleepForever();
  * });
  * assert.equal(value, undefined);
+ * ```
  */
 export async function withCancelScope<T>(
   fn: (scope: Scope) => T | PromiseLike<T>,

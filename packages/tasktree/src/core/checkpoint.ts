@@ -12,11 +12,13 @@ function ignore(): void {}
  * The rejected promise with which a checkpoint must answer here, before it has had any effect; undefined if it may go on.
  *
  * @example
+ * ```ts
  * import { refused, passed } from "tasktree/lowlevel";
  * let count = 0;
  * function next(): Promise<number> {
  *   return refused() ?? passed(++count);
  * }
+ * ```
  */
 export function refused(node: ScopeNode = here()): Promise<never> | undefined {
   return node.force === undefined ? undefined : refuse(node, node.force, false);
@@ -32,7 +34,8 @@ function refuse(node: ScopeNode, force: Force, intake: boolean): Promise<never> 
     node.tell();
     return rejected(node, force.error);
   }
-  if (node.unwinding && !node.ended) return intake && node.bornTold < force.depth ? rejected(node, force.error) : undefined;
+  if (node.unwinding && !node.ended)
+    return intake && node.bornTold < force.depth ? rejected(node, force.error) : undefined;
   return rejectedLater(node, force.error);
 }
 
@@ -85,12 +88,14 @@ export function passed<T>(value?: T, node: ScopeNode = here()): Promise<T | void
  * Cancellation: Checkpoint, nothing lost.
  *
  * @example In a long computation
+ * ```ts
  * import { checkpoint } from "tasktree";
  * let sum = 0;
  * for (let i = 0; i < 10_000; i++) {
  *   sum += i;
  *   if (i % 100 === 0) await checkpoint();
  * }
+ * ```
  */
 export function checkpoint(): Promise<void> {
   const node = here();

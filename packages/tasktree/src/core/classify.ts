@@ -20,7 +20,11 @@ export function failuresIn(error: unknown, node: ScopeNode): unknown[] {
 }
 
 function isOneOf(error: unknown, visible: Set<unknown>, nesting: number): boolean {
-  for (let link: unknown = error, length = 0; link !== undefined && length <= longestChain; link = causeOf(link), length++) {
+  for (
+    let link: unknown = error, length = 0;
+    link !== undefined && length <= longestChain;
+    link = causeOf(link), length++
+  ) {
     if (visible.has(link)) return true;
   }
   if (!isObject(error)) return false;

@@ -72,6 +72,7 @@ export class Clock {
   steps = 0;
   readonly #postponed: (() => void)[] = [];
   #holding = 0;
+  #forever = 0;
 
   constructor(driver: ClockDriver) {
     this.#driver = driver;
@@ -85,7 +86,7 @@ export class Clock {
     return this.#driver.turnIsOver();
   }
 
-  /** How many sleepers and alarms are set that keep the process alive. */
+  /** How many sleepers and alarms with a time are set that keep the process alive. */
   get holding(): number {
     return this.#holding;
   }
@@ -108,11 +109,12 @@ export class Clock {
   clear(alarm: Alarm): void {
     if (alarm.list === undefined) return;
     alarm.list.remove(alarm);
-    this.#removed(alarm.holds);
+    if (alarm.holds) this.#hold(-1, 0);
   }
 
-  /** Puts `wait` to sleep until `deadline`. */
+  /** Puts `wait` to sleep until `deadline`; Infinity keeps the process alive for the signal that may end it. */
   sleep(wait: Wait, deadline: number): void {
+    if (deadline === Infinity) return this.#sleepForever(wait);
     const line = this.#lineAt(deadline);
     line.sleepers.push(wait);
     wait.asleep = this;
@@ -122,7 +124,14 @@ export class Clock {
   /** Told by a sleeper that has left its line. */
   sleeperLeft(wait: Wait): void {
     wait.asleep = undefined;
-    this.#removed(true);
+    if (wait.forever) this.#hold(0, -1);
+    else this.#hold(-1, 0);
+  }
+
+  #sleepForever(wait: Wait): void {
+    wait.asleep = this;
+    wait.forever = true;
+    this.#hold(0, 1);
   }
 
   /** Calls `settle(value)`: now, or in the next turn of the event loop when this one has lasted long enough. */
@@ -149,6 +158,7 @@ export class Clock {
     }
     const next = this.nextTick;
     if (next !== undefined && next < this.#armed) this.#arm(next);
+    if (this.#forever > 0) this.#driver.hold(true);
   }
 
   #ring(line: Line): void {
@@ -197,11 +207,15 @@ export class Clock {
 
   #added(tick: number, holds: boolean): void {
     if (tick < this.#armed) this.#arm(tick);
-    if (holds && this.#holding++ === 0) this.#driver.hold(true);
+    if (holds) this.#hold(1, 0);
   }
 
-  #removed(holds: boolean): void {
-    if (holds && --this.#holding === 0) this.#driver.hold(false);
+  #hold(timed: number, forever: number): void {
+    const before = this.#holding + this.#forever;
+    this.#holding += timed;
+    this.#forever += forever;
+    const after = this.#holding + this.#forever;
+    if (before === 0 || after === 0) this.#driver.hold(after > 0);
   }
 
   #arm(tick: number): void {
@@ -228,14 +242,24 @@ class HostDriver implements ClockDriver {
   arm(tick: number, clock: Clock): void {
     clearTimeout(this.#timer);
     const ms = Math.min(Math.max(Math.ceil(tick - this.now()), 0), longestTimer);
-    this.#timer = inHostContext(() => setTimeout(() => clock.advance(), ms));
-    if (!this.#alive) this.#timer.unref();
+    this.#set(ms, () => clock.advance());
   }
 
   hold(alive: boolean): void {
     this.#alive = alive;
-    if (alive) this.#timer?.ref();
+    if (this.#timer === undefined && alive) this.#set(longestTimer, () => this.hold(this.#alive));
+    else if (alive) this.#timer?.ref();
     else this.#timer?.unref();
+  }
+
+  #set(ms: number, then: () => void): void {
+    this.#timer = inHostContext(() =>
+      setTimeout(() => {
+        this.#timer = undefined;
+        then();
+      }, ms),
+    );
+    if (!this.#alive) this.#timer.unref();
   }
 
   turnIsOver(): boolean {

@@ -53,7 +53,8 @@ export function here(): ScopeNode {
 
 /** Calls `fn(a, b)` with `frame` as the store, also in what it goes on to await. */
 export const enter: <A, B, R>(frame: Frame | undefined, fn: (a: A, b: B) => R, a: A, b: B) => R = onNode
-  ? (frame, fn, a, b) => new AsyncResource("tasktree").runInAsyncScope(enterHere, null, frame, fn as never, a, b) as never
+  ? (frame, fn, a, b) =>
+      new AsyncResource("tasktree").runInAsyncScope(enterHere, null, frame, fn as never, a, b) as never
   : (frame, fn, a, b) => store.run(frame, fn, a, b);
 
 function enterHere<A, B, R>(frame: Frame | undefined, fn: (a: A, b: B) => R, a: A, b: B): R {
@@ -66,9 +67,12 @@ export function inHostContext<R>(fn: () => R): R {
   return loaded.runInAsyncScope(fn);
 }
 
-/** A place to come back to with every store of the process as it is now. */
-export function captureContext(): AsyncResource {
-  return new AsyncResource("tasktree");
+/** Calls a function with every store of the process as it was when this was made. */
+export type Snapshot = <R>(fn: () => R) => R;
+
+export function captureContext(): Snapshot {
+  const resource = new AsyncResource("tasktree");
+  return (fn) => resource.runInAsyncScope(fn);
 }
 
 /** `fn`, to be called later in the context of now. */

@@ -7,10 +7,16 @@ import type { Wait } from "./wait-list.ts";
 /** Every task of `root` with what it waits for, one line each, children below their parents. */
 export function dumpTree(root: Root): string {
   const lines: string[] = [];
-  for (let node: ScopeNode | undefined = successor(root.node, root.node); node !== undefined; node = successor(node, root.node)) {
-    if (node instanceof TaskNode) lines.push(`${"  ".repeat(tasksAbove(node))}${node.name} ${waitsOf(node)}${site("spawned", node.site)}`);
+  for (
+    let node: ScopeNode | undefined = successor(root.node, root.node);
+    node !== undefined;
+    node = successor(node, root.node)
+  ) {
+    if (node instanceof TaskNode)
+      lines.push(`${"  ".repeat(tasksAbove(node))}${node.name} ${waitsOf(node)}${site("spawned", node.site)}`);
   }
-  for (const orphan of root.orphans) lines.push(`(a foreign promise that '${orphan.path}' stopped waiting for has not settled)`);
+  for (const orphan of root.orphans)
+    lines.push(`(a foreign promise that '${orphan.path}' stopped waiting for has not settled)`);
   return lines.join("\n");
 }
 
@@ -28,9 +34,10 @@ export function waitsOf(task: TaskNode): string {
 }
 
 function describe(wait: Wait): string {
-  const what = wait.asleep === undefined ? (wait.on?.describe() ?? "its cancellation") : "a time";
+  const what = wait.on?.describe() ?? (wait.forever ? "its cancellation" : "a time");
   const holders = [...(wait.on?.holders?.() ?? [])].filter((holder) => what !== `task '${holder.name}'`);
-  const held = holders.length === 0 ? "" : `, held by ${holders.map((holder) => `task '${holder.name}'`).join(" and ")}`;
+  const held =
+    holders.length === 0 ? "" : `, held by ${holders.map((holder) => `task '${holder.name}'`).join(" and ")}`;
   return `${what}${held}${site("at", wait.site)}`;
 }
 
@@ -94,7 +101,7 @@ function follow(start: TaskNode, path: Task[], onPath: Set<Task>, done: Set<Task
 /** The tasks without which `task` cannot go on: holders of what it waits for, and its children. */
 function* neededBy(task: TaskNode): Iterator<Task> {
   for (const wait of waitsInside(task)) yield* wait.on?.holders?.() ?? [];
-  for (let node = successor(task, task); node !== undefined; ) {
+  for (let node = successor(task, task); node !== undefined;) {
     if (node instanceof TaskNode) {
       yield node;
       node = successorAfter(node, task);
@@ -105,7 +112,11 @@ function* neededBy(task: TaskNode): Iterator<Task> {
 }
 
 export function* tasksOf(root: Root): Iterable<TaskNode> {
-  for (let node: ScopeNode | undefined = successor(root.node, root.node); node !== undefined; node = successor(node, root.node)) {
+  for (
+    let node: ScopeNode | undefined = successor(root.node, root.node);
+    node !== undefined;
+    node = successor(node, root.node)
+  ) {
     if (node instanceof TaskNode) yield node;
   }
 }

@@ -81,7 +81,14 @@ export class GroupNode extends ScopeNode implements OpenTaskGroup {
   /** Whether somebody got its failure. */
   #delivered = false;
 
-  constructor(kind: ScopeKind, parent: ScopeNode | undefined, root: Root, locals: Locals | undefined, options: TaskGroupOptions, open: boolean) {
+  constructor(
+    kind: ScopeKind,
+    parent: ScopeNode | undefined,
+    root: Root,
+    locals: Locals | undefined,
+    options: TaskGroupOptions,
+    open: boolean,
+  ) {
     super(kind, parent, root, locals, options);
     this.#collect = options.failures === "collect";
     this.#open = open;
@@ -122,7 +129,11 @@ export class GroupNode extends ScopeNode implements OpenTaskGroup {
     return await this.#start(fn, options, node);
   }
 
-  #start<T>(fn: (started: (value: T) => void) => unknown, options: SpawnOptions | undefined, node: ScopeNode): Promise<T> {
+  #start<T>(
+    fn: (started: (value: T) => void) => unknown,
+    options: SpawnOptions | undefined,
+    node: ScopeNode,
+  ): Promise<T> {
     const task = this.#make(fn, "starting", options);
     const wait = new Wait({ describe: () => `the start of task '${task.name}'`, holders: () => [task] }, node);
     let isStarted = false;
@@ -172,7 +183,8 @@ export class GroupNode extends ScopeNode implements OpenTaskGroup {
     if (!this.freshlyCut) return undefined;
     const node = here();
     const { error } = this.force!;
-    if (!node.isInside(this)) return new WorkCancelledError(`Cannot spawn into group '${this.path}': it was cancelled`, { cause: error });
+    if (!node.isInside(this))
+      return new WorkCancelledError(`Cannot spawn into group '${this.path}': it was cancelled`, { cause: error });
     node.tell();
     return error;
   }
@@ -241,7 +253,9 @@ export class GroupNode extends ScopeNode implements OpenTaskGroup {
 
   /** Its failures as one error. */
   get failure(): unknown {
-    return this.#collect ? new AggregateError(this.#failures, `${this.#failures.length} failures in group '${this.path}'`) : combined(this.#failures);
+    return this.#collect
+      ? new AggregateError(this.#failures, `${this.#failures.length} failures in group '${this.path}'`)
+      : combined(this.#failures);
   }
 
   get failed(): boolean {
@@ -316,7 +330,9 @@ export class GroupNode extends ScopeNode implements OpenTaskGroup {
     if (this.failed) throw this.failure;
     if (!this.cutFromOutside) return;
     const { error, outermost } = this.force!;
-    throw here().isInside(outermost) ? error : new WorkCancelledError(`Group '${this.path}' was cancelled`, { cause: error });
+    throw here().isInside(outermost)
+      ? error
+      : new WorkCancelledError(`Group '${this.path}' was cancelled`, { cause: error });
   }
 
   /** Begins the end of an open group. */
@@ -356,6 +372,7 @@ function ended(task: Task): Promise<void> {
  * @throws {WorkCancelledError} If only the group itself was cancelled, and the block was cut by that.
  * @throws {AggregateError} Of all failures, with `failures: "collect"`.
  * @example
+ * ```ts
  * import { sleep, withTaskGroup } from "tasktree";
  * import assert from "node:assert";
  * const seen: string[] = [];
@@ -367,8 +384,12 @@ function ended(task: Task): Promise<void> {
  *   seen.push("block");
  * });
  * assert.deepEqual(seen, ["block", "child"]);
+ * ```
  */
-export async function withTaskGroup<T>(fn: (group: TaskGroup) => T | PromiseLike<T>, options: TaskGroupOptions = {}): Promise<T> {
+export async function withTaskGroup<T>(
+  fn: (group: TaskGroup) => T | PromiseLike<T>,
+  options: TaskGroupOptions = {},
+): Promise<T> {
   checkFunction("open a task group", fn, here());
   const group = openGroup(here(), options, false);
   return await group.finish(await runBlock(group, fn));
@@ -379,10 +400,12 @@ export async function withTaskGroup<T>(fn: (group: TaskGroup) => T | PromiseLike
  * scope. An owner that ends first cancels it and waits. A failure nobody joins for fails the owner's task.
  *
  * @example
+ * ```ts
  * import { openTaskGroup, sleep } from "tasktree";
  * await using group = openTaskGroup();
  * group.spawn(() => sleep(5));
  * await group.join();
+ * ```
  */
 export function openTaskGroup(options: OpenTaskGroupOptions = {}): OpenTaskGroup {
   return openGroup(options.parent === "root" ? here().root.node : here(), options, true);

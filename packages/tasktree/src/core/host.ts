@@ -1,6 +1,6 @@
 /** What a run does to its process, and takes back: signals, the deadlock report, errors that nobody awaited (R1 to R3, R6). */
 import { DeadlockError } from "../errors.ts";
-import { Alarm } from "./clock.ts";
+import { Alarm, hostClock } from "./clock.ts";
 import { currentFrame, inHostContext } from "./current.ts";
 import { dumpTree, tasksOf, waitCycle } from "./dump.ts";
 import type { Root } from "./root.ts";
@@ -35,7 +35,7 @@ export class Host {
   static attach(root: Root, host: boolean | undefined, drainMs: number): Host {
     const instance = new Host(root, drainMs);
     if (attached++ === 0) listenForErrors();
-    if (owner === undefined && (host ?? isMainThread())) instance.#own();
+    if (owner === undefined && (host ?? (root.clock === hostClock && isMainThread()))) instance.#own();
     return instance;
   }
 
@@ -120,7 +120,10 @@ export class Host {
 
 function deadlockReport(root: Root): string {
   const cycle = waitCycle(root);
-  const ring = cycle === undefined ? "" : `\nThey wait in a ring: ${[...cycle, cycle[0]!].map((task) => `'${task.name}'`).join(" -> ")}`;
+  const ring =
+    cycle === undefined
+      ? ""
+      : `\nThey wait in a ring: ${[...cycle, cycle[0]!].map((task) => `'${task.name}'`).join(" -> ")}`;
   return dumpTree(root) + ring;
 }
 

@@ -68,7 +68,9 @@ export class Root {
 
   /** Calls `fn` under the root itself, in the context of whoever made the root. */
   outside<R>(fn: () => R): R {
-    return this.#context.runInAsyncScope(() => enter(this.implicit ? undefined : this.node, fn as (a: undefined, b: undefined) => R, undefined, undefined));
+    return this.#context(() =>
+      enter(this.implicit ? undefined : this.node, fn as (a: undefined, b: undefined) => R, undefined, undefined),
+    );
   }
 
   waitDraining(node: ScopeNode): Promise<void> {
@@ -111,7 +113,8 @@ const consoleInstrument: Instrument = {
   promiseAbandoned: (path, settled) => {
     if (!settled) console.error(`tasktree: '${path}' stopped waiting for a foreign promise, which goes on`);
   },
-  taskStuck: (task, waitsFor) => console.error(`tasktree: task '${task.path}' has not ended though its grace is over; it ${waitsFor}`),
+  taskStuck: (task, waitsFor) =>
+    console.error(`tasktree: task '${task.path}' has not ended though its grace is over; it ${waitsFor}`),
   warning: (message) => console.error(`tasktree: ${message}`),
 };
 

@@ -10,7 +10,7 @@ import { checkMilliseconds } from "./scope.ts";
 export interface RunOptions extends RootOptions {
   /**
    * Whether this run owns the process: signals, exit code, deadlock reports, rejections that belong to no task. Default:
-   * the first run of the main thread does, while it lasts.
+   * the first run of the main thread does, while it lasts, unless it has a clock of its own, as in tests.
    */
   readonly host?: boolean;
   /** How long, after SIGINT or SIGTERM, the tree may drain before it is cancelled, in milliseconds; default 0. */
@@ -29,6 +29,7 @@ export interface RunOptions extends RootOptions {
  * @throws {WorkCancelledError} If the tree was shut down before `main` returned.
  * @throws {DeadlockError} If nothing could wake what still waited.
  * @example
+ * ```ts
  * import { run, sleep } from "tasktree";
  * import assert from "node:assert";
  * const value = await run(async () => {
@@ -36,11 +37,14 @@ export interface RunOptions extends RootOptions {
  *   return 42;
  * });
  * assert.equal(value, 42);
+ * ```
  */
 export async function run<T>(main: () => T | PromiseLike<T>, options: RunOptions = {}): Promise<T> {
   const frame = currentFrame();
   if (frame !== undefined) {
-    throw new InvalidStateError(`Cannot run inside '${frame.node.path}': open a group there, or call run outside of every task`);
+    throw new InvalidStateError(
+      `Cannot run inside '${frame.node.path}': open a group there, or call run outside of every task`,
+    );
   }
   checkFunction("run", main, here());
   checkOptions(options);

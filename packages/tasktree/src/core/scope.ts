@@ -112,7 +112,13 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
   #flags = 0;
   #rare: Rare | undefined = undefined;
 
-  constructor(kind: ScopeKind, parent: ScopeNode | undefined, root: Root, locals: Locals | undefined, settings?: ScopeSettings) {
+  constructor(
+    kind: ScopeKind,
+    parent: ScopeNode | undefined,
+    root: Root,
+    locals: Locals | undefined,
+    settings?: ScopeSettings,
+  ) {
     this.kind = kind;
     this.parent = parent;
     this.root = root;
@@ -147,7 +153,8 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
     const names: string[] = [];
     let climbed = 0;
     for (let node: ScopeNode | undefined = this; node !== undefined; node = node.parent) {
-      if (node === this || (node.kind !== "root" && (node.kind === "task" || node.label !== undefined))) names.push(node.name);
+      if (node === this || (node.kind !== "root" && (node.kind === "task" || node.label !== undefined)))
+        names.push(node.name);
       if (++climbed === 64 && node.parent !== undefined) {
         names.push("…");
         break;
@@ -272,7 +279,7 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
   /** Cuts what waits here; tells whether anything did. Cleanup that may finish its wait is cut at the cut-off alone. */
   #cutWaits(late: boolean): boolean {
     let cut = false;
-    for (let wait = this.waits; wait !== undefined; ) {
+    for (let wait = this.waits; wait !== undefined;) {
       const older: Wait | undefined = wait.older;
       if (late || !wait.exempt) {
         cut = true;
@@ -328,7 +335,8 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
     this.#flags |= hides;
     this.#need().shield = shield;
     const outer = this.parent!.force;
-    if (outer !== undefined || (shield !== "until cut-off" && (this.#flags & hidesSomething) !== 0)) this.#hidden(outer?.cutoff ?? Infinity);
+    if (outer !== undefined || (shield !== "until cut-off" && (this.#flags & hidesSomething) !== 0))
+      this.#hidden(outer?.cutoff ?? Infinity);
   }
 
   /** Something is hidden here; the shield's time begins, unless it has. */
@@ -355,7 +363,8 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
 
   /** Ends a shield and those inside: what was hidden is delivered, and the grace for that is over. */
   dissolve(): void {
-    for (let node: ScopeNode | undefined = this; node !== undefined; node = successor(node, this)) node.#flags &= ~hides;
+    for (let node: ScopeNode | undefined = this; node !== undefined; node = successor(node, this))
+      node.#flags &= ~hides;
     let force: Force | undefined;
     for (let node = this.parent; node !== undefined; node = node.parent) {
       if (node.own !== undefined) force = sum(force, node.own);
@@ -439,7 +448,8 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
     const rare = this.#rare;
     if (rare !== undefined) {
       const { clock } = this.root;
-      for (const alarm of [rare.deadline, rare.cutoff, rare.shieldEnd, rare.drainEnd]) if (alarm !== undefined) clock.clear(alarm);
+      for (const alarm of [rare.deadline, rare.cutoff, rare.shieldEnd, rare.drainEnd])
+        if (alarm !== undefined) clock.clear(alarm);
       rare.unlinkSignal?.();
     }
     const parent = this.parent;
@@ -465,7 +475,10 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
   /** Who counts for code that this ended scope has left behind. */
   heir(): ScopeNode {
     const heir = this.living();
-    this.root.instruments?.warning(`Code of '${this.path}' runs on after its end: it counts as part of '${heir.path}'`, this);
+    this.root.instruments?.warning(
+      `Code of '${this.path}' runs on after its end: it counts as part of '${heir.path}'`,
+      this,
+    );
     return heir;
   }
 
@@ -509,7 +522,7 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
 /** Brings `force` to every node below `start` that no shield hides; the shields are told what they hide. */
 function reach(start: ScopeNode, force: Force): void {
   scheduleAborts();
-  for (let node: ScopeNode | undefined = start; node !== undefined; ) {
+  for (let node: ScopeNode | undefined = start; node !== undefined;) {
     if (node !== start && node.hides) {
       node.hideBelow(force.cutoff);
       node = successorAfter(node, start);
@@ -555,13 +568,17 @@ function sum(a: Force | undefined, b: Force): Force {
 
 /** @throws {RangeError} If `ms` is not a number of milliseconds. */
 export function checkMilliseconds(what: string, ms: unknown): asserts ms is number {
-  if (typeof ms !== "number") throw new TypeError(`Cannot use ${describe(ms)} as milliseconds of ${what}: wanted a number`);
-  if (Number.isNaN(ms)) throw new RangeError(`Cannot use NaN as milliseconds of ${what}: wanted a number from 0 to Infinity`);
+  if (typeof ms !== "number")
+    throw new TypeError(`Cannot use ${describe(ms)} as milliseconds of ${what}: wanted a number`);
+  if (Number.isNaN(ms))
+    throw new RangeError(`Cannot use NaN as milliseconds of ${what}: wanted a number from 0 to Infinity`);
 }
 
 export function checkDeadline(deadline: unknown): asserts deadline is number {
-  if (typeof deadline !== "number") throw new TypeError(`Cannot use ${describe(deadline)} as deadline: wanted a number`);
-  if (Number.isNaN(deadline)) throw new RangeError("Cannot use NaN as deadline: wanted a time on the run's clock, or Infinity");
+  if (typeof deadline !== "number")
+    throw new TypeError(`Cannot use ${describe(deadline)} as deadline: wanted a number`);
+  if (Number.isNaN(deadline))
+    throw new RangeError("Cannot use NaN as deadline: wanted a time on the run's clock, or Infinity");
 }
 
 function describe(value: unknown): string {

@@ -87,6 +87,8 @@ function guardListeners(signal: AbortSignal, scope: ScopeNode): void {
     }
     return guarded;
   };
+  // Not bound: they are called with the signal as `this` below.
+  // oxlint-disable-next-line typescript/unbound-method
   const { addEventListener, removeEventListener } = signal;
   let onabort: Listener | null = null;
   Object.defineProperties(signal, {

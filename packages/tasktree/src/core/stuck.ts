@@ -39,7 +39,11 @@ export class StuckWatch {
 }
 
 function giveUp(task: TaskNode, waits: string): void {
-  task.giveUp(new StuckTaskError(`Gave up task '${task.path}', which did not end within its grace: it ${waits}`, { task: task.path }));
+  task.giveUp(
+    new StuckTaskError(`Gave up task '${task.path}', which did not end within its grace: it ${waits}`, {
+      task: task.path,
+    }),
+  );
 }
 
 /** The running tasks of a subtree whose grace is over, and which don't just wait for others of these. */

@@ -13,6 +13,7 @@ export interface TaskLocalOptions<T> {
  * Children inherit the values of whoever spawned them.
  *
  * @example
+ * ```ts
  * import { TaskLocal } from "tasktree";
  * import assert from "node:assert";
  * const user = new TaskLocal({ default: "nobody" });
@@ -21,13 +22,18 @@ export interface TaskLocalOptions<T> {
  *   assert.equal(user.get(), "ada");
  * });
  * assert.equal(user.get(), "nobody");
+ * ```
  */
 export class TaskLocal<T> {
   readonly name: string;
   readonly #default: T | undefined;
 
   constructor(options: TaskLocalOptions<T> & { readonly default: T });
-  constructor(...options: undefined extends T ? [options?: TaskLocalOptions<T>] : [options: TaskLocalOptions<T> & { readonly default: T }]);
+  constructor(
+    ...options: undefined extends T
+      ? [options?: TaskLocalOptions<T>]
+      : [options: TaskLocalOptions<T> & { readonly default: T }]
+  );
   constructor(options: TaskLocalOptions<T> = {}) {
     this.name = options.name ?? "task local";
     this.#default = options.default;

@@ -51,6 +51,8 @@ export class Wait implements Linked<Wait> {
   readonly payload: unknown;
   /** The clock in one of whose lines it stands, if it sleeps. */
   asleep: Clock | undefined = undefined;
+  /** Whether it sleeps without a time to wake. */
+  forever = false;
   /** Where the wait began; in debug mode. */
   readonly site: string | undefined;
   /** Takes the cancellation in place of the waiter, who then goes on waiting. */
@@ -132,6 +134,7 @@ export class Wait implements Linked<Wait> {
  * A line of waiters, first in, first out.
  *
  * @example A gate that lets everybody through once it is open
+ * ```ts
  * import { refused, passed, WaitList } from "tasktree/lowlevel";
  * class Gate {
  *   #open = false;
@@ -144,6 +147,7 @@ export class Wait implements Linked<Wait> {
  *     return refused() ?? (this.#open ? passed() : this.#waiters.wait());
  *   }
  * }
+ * ```
  */
 export class WaitList<T = void, P = undefined> {
   readonly #line = new LinkedList<Wait>();
@@ -164,7 +168,9 @@ export class WaitList<T = void, P = undefined> {
    *
    * Cancellation: Checkpoint, nothing lost: if this call is cancelled, its place in line is gone.
    */
-  wait(...payload: P extends undefined ? [payload?: undefined, options?: WaitOptions] : [payload: P, options?: WaitOptions]): Promise<T> {
+  wait(
+    ...payload: P extends undefined ? [payload?: undefined, options?: WaitOptions] : [payload: P, options?: WaitOptions]
+  ): Promise<T> {
     const wait = new Wait(this.#owner, here(), payload[0], payload[1]?.exempt ?? false);
     this.#line.push(wait);
     return wait.promise as Promise<T>;
@@ -207,5 +213,8 @@ export class WaitList<T = void, P = undefined> {
 export function callSite(): string | undefined {
   const lines = new Error("site").stack?.split("\n").slice(1) ?? [];
   const ours = import.meta.url.replace(/core\/[^/]*$/, "");
-  return lines.find((line) => !line.includes(ours) && !line.includes("node:") && line.includes(":"))?.trim().replace(/^at /, "");
+  return lines
+    .find((line) => !line.includes(ours) && !line.includes("node:") && line.includes(":"))
+    ?.trim()
+    .replace(/^at /, "");
 }

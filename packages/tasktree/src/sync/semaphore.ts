@@ -24,6 +24,7 @@ export interface Permit extends Disposable {
  * Lets at most so many through at a time. First come, first served; a released permit goes to the first waiter at once.
  *
  * @example
+ * ```ts
  * import { all, Semaphore, sleep } from "tasktree";
  * import assert from "node:assert";
  * const two = new Semaphore(2);
@@ -35,6 +36,7 @@ export interface Permit extends Disposable {
  *   inside--;
  * };
  * await all([visit, visit, visit]);
+ * ```
  */
 export class Semaphore implements Waitable {
   readonly name: string | undefined;
@@ -68,7 +70,9 @@ export class Semaphore implements Waitable {
    * Cancellation: Checkpoint, nothing lost: if this call is cancelled, it holds no permit and its place in line is gone.
    */
   acquire(): Promise<Permit> {
-    return refused() ?? (this.#free > 0 ? passed(this.#take(currentTask())) : this.#waiters.wait(currentTask() ?? nobody));
+    return (
+      refused() ?? (this.#free > 0 ? passed(this.#take(currentTask())) : this.#waiters.wait(currentTask() ?? nobody))
+    );
   }
 
   /** A permit if one is free, which it never is while somebody waits. Not a checkpoint. */
@@ -82,7 +86,8 @@ export class Semaphore implements Waitable {
    * Cancellation: Checkpoint, nothing lost: if this call is cancelled while it waits, `fn` is not called.
    */
   async with<T>(fn: () => T | PromiseLike<T>): Promise<T> {
-    if (typeof fn !== "function") throw new TypeError(`Cannot run with ${this.describe()}: ${brief(fn)} is not a function`);
+    if (typeof fn !== "function")
+      throw new TypeError(`Cannot run with ${this.describe()}: ${brief(fn)} is not a function`);
     using _permit = await this.acquire();
     return await fn();
   }
@@ -140,7 +145,9 @@ export class Semaphore implements Waitable {
 
 function checkPermits(value: unknown, least: number): void {
   if (value === Infinity || (Number.isInteger(value) && (value as number) >= least)) return;
-  throw new RangeError(`Cannot make a semaphore of ${brief(value)} permits: wanted a whole number from ${least}, or Infinity`);
+  throw new RangeError(
+    `Cannot make a semaphore of ${brief(value)} permits: wanted a whole number from ${least}, or Infinity`,
+  );
 }
 
 /** Stands for code outside of any task. */

@@ -17,12 +17,14 @@ const stepsPerTurn = 10_000;
  * of retries takes milliseconds.
  *
  * @example
+ * ```ts
  * import { now, run, sleep } from "tasktree";
  * import { VirtualClock } from "tasktree/testing";
  * import assert from "node:assert";
  * const clock = new VirtualClock();
  * await run(() => sleep(3_600_000), { clock, host: false });
  * assert.equal(clock.now(), 3_600_000);
+ * ```
  */
 export class VirtualClock implements ClockDriver {
   readonly #autoJump: boolean;

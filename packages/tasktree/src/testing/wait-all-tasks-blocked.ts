@@ -12,6 +12,7 @@ import { watchers, whenQuiet } from "./quiet.ts";
  * Cancellation: Checkpoint, nothing lost.
  *
  * @example
+ * ```ts
  * import { sleepForever, withTaskGroup } from "tasktree";
  * import { waitAllTasksBlocked } from "tasktree/testing";
  * await withTaskGroup(async (group) => {
@@ -19,6 +20,7 @@ import { watchers, whenQuiet } from "./quiet.ts";
  *   await waitAllTasksBlocked();
  *   task.cancel();
  * });
+ * ```
  */
 export async function waitAllTasksBlocked(): Promise<void> {
   const node = here();

@@ -42,7 +42,7 @@ export async function all(
 ): Promise<unknown> {
   if (typeof jobs !== "object" || jobs === null)
     throw new TypeError(`Cannot run all of ${brief(jobs)}: wanted an array or a record of functions`);
-  if (Symbol.iterator in jobs) return await values([...(jobs as Iterable<Job<unknown>>)], options);
+  if (Symbol.iterator in jobs) return await values([...jobs], options);
   const entries = Object.entries(jobs);
   const results = await values(
     entries.map(([, job]) => job),

@@ -76,7 +76,7 @@ export function passed<T>(value?: T, node: ScopeNode = here()): Promise<T | void
   const { clock } = node.root;
   if (clock.turnIsOver()) {
     return new Promise((resolve) => {
-      clock.inTurn(resolve as (value: T | undefined) => void, value);
+      clock.inTurn(resolve, value);
     });
   }
   return value === undefined ? done : Promise.resolve(value);

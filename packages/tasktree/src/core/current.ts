@@ -53,8 +53,7 @@ export function here(): ScopeNode {
 
 /** Calls `fn(a, b)` with `frame` as the store, also in what it goes on to await. */
 export const enter: <A, B, R>(frame: Frame | undefined, fn: (a: A, b: B) => R, a: A, b: B) => R = onNode
-  ? (frame, fn, a, b) =>
-      new AsyncResource("tasktree").runInAsyncScope(enterHere, null, frame, fn as never, a, b) as never
+  ? (frame, fn, a, b) => new AsyncResource("tasktree").runInAsyncScope(enterHere, null, frame, fn, a, b) as never
   : (frame, fn, a, b) => store.run(frame, fn, a, b);
 
 function enterHere<A, B, R>(frame: Frame | undefined, fn: (a: A, b: B) => R, a: A, b: B): R {

@@ -74,13 +74,13 @@ export class TaskNode<T = unknown> extends ScopeNode implements Task<T>, Waitabl
   }
 
   holders(): Iterable<Task> {
-    return [this as Task];
+    return [this];
   }
 
   /** Calls `fn` in the task's context; its end is the task's. */
   run<A>(fn: (arg: A) => unknown, arg: A): void {
     this.root.clock.steps++;
-    this.root.instruments?.taskSpawned(this as Task);
+    this.root.instruments?.taskSpawned(this);
     enter(this, call, fn, arg);
   }
 
@@ -163,7 +163,7 @@ export class TaskNode<T = unknown> extends ScopeNode implements Task<T>, Waitabl
     if (joined) this.#wakeJoiners();
     this.end();
     this.root.clock.steps++;
-    this.root.instruments?.taskEnded(this as Task, this.#outcome());
+    this.root.instruments?.taskEnded(this, this.#outcome());
     const callbacks = this.#onEnd;
     this.#onEnd = this.#joiners = undefined;
     for (const told of callbacks ?? []) this.#call(told);

@@ -1,6 +1,6 @@
 import { findBrokenLinks, type BrokenLink } from "./broken.ts";
 import type { Results } from "./results.ts";
-import type { Comparison } from "./site/plan.ts";
+import { plan, type Comparison } from "./site/plan.ts";
 
 const slowestShown = 5;
 
@@ -19,7 +19,7 @@ export function reportCrawl(results: Results, run: { seconds: number; stopped: b
 
 /** Whether the trouble that is built into the demo site was found. */
 export function reportComparison({ found, missed, unplanned }: Comparison): string {
-  const lines = [`${count(found, "broken link")} of those built into the demo site found`];
+  const lines = [`${found} of the ${plan.length} broken links built into the demo site were found`];
   if (missed.length > 0) lines.push("Built in, but not found:", ...missed.map(formatBroken));
   if (unplanned.length > 0) lines.push("Found, but not built in:", ...unplanned.map(formatBroken));
   if (missed.length + unplanned.length === 0) lines.push("Nothing is missing and nothing else was found");

@@ -53,7 +53,7 @@ export async function withCancelScope<T>(
 export function openScope(kind: ScopeKind, options: CancelScopeOptions & ScopeSettings): ScopeNode {
   checkScopeOptions(options);
   const parent = here();
-  return settle(new ScopeNode(kind, parent, parent.root, currentFrame()?.locals, options), options);
+  return settle(new ScopeNode(kind, parent, parent.root, currentFrame()?.locals, options.name, options), options);
 }
 
 export function checkScopeOptions(options: CancelScopeOptions): void {

@@ -50,7 +50,7 @@ function rejected(node: ScopeNode, error: unknown): Promise<never> {
 
 /** The k-th throw after the cut-off takes 2^k ms: code that swallows cancellation can neither go on nor spin. */
 function rejectedLater(node: ScopeNode, error: unknown): Promise<never> {
-  const delay = Math.min(2 ** ++node.throws, slowestThrow);
+  const delay = Math.min(2 ** node.countThrow(), slowestThrow);
   const promise = rest(node, delay).then(() => {
     throw error;
   });

@@ -123,14 +123,13 @@ export class Clock {
 
   /** Told by a sleeper that has left its line. */
   sleeperLeft(wait: Wait): void {
-    wait.asleep = undefined;
     if (wait.forever) this.#hold(0, -1);
     else this.#hold(-1, 0);
+    wait.asleep = undefined;
   }
 
   #sleepForever(wait: Wait): void {
     wait.asleep = this;
-    wait.forever = true;
     this.#hold(0, 1);
   }
 

@@ -2,7 +2,7 @@
 import type { Root } from "./root.ts";
 import { successor, successorAfter, type ScopeNode } from "./scope.ts";
 import { TaskNode, type Task } from "./task.ts";
-import type { Wait } from "./wait-list.ts";
+import { siteOf, type Wait } from "./wait-list.ts";
 
 /** Every task of `root` with what it waits for, one line each, children below their parents. */
 export function dumpTree(root: Root): string {
@@ -13,7 +13,7 @@ export function dumpTree(root: Root): string {
     node = successor(node, root.node)
   ) {
     if (node instanceof TaskNode)
-      lines.push(`${"  ".repeat(tasksAbove(node))}${node.name} ${waitsOf(node)}${site("spawned", node.site)}`);
+      lines.push(`${"  ".repeat(tasksAbove(node))}${node.name} ${waitsOf(node)}${site("spawned", siteOf(node))}`);
   }
   for (const orphan of root.orphans)
     lines.push(`(a foreign promise that '${orphan.path}' stopped waiting for has not settled)`);
@@ -38,7 +38,7 @@ function describe(wait: Wait): string {
   const holders = [...(wait.on?.holders?.() ?? [])].filter((holder) => what !== `task '${holder.name}'`);
   const held =
     holders.length === 0 ? "" : `, held by ${holders.map((holder) => `task '${holder.name}'`).join(" and ")}`;
-  return `${what}${held}${site("at", wait.site)}`;
+  return `${what}${held}${site("at", siteOf(wait))}`;
 }
 
 function site(word: string, where: string | undefined): string {

@@ -89,7 +89,7 @@ export class GroupNode extends ScopeNode implements OpenTaskGroup {
     options: TaskGroupOptions,
     open: boolean,
   ) {
-    super(kind, parent, root, locals, options);
+    super(kind, parent, root, locals, options.name, options);
     this.#collect = options.failures === "collect";
     this.#open = open;
   }
@@ -164,8 +164,7 @@ export class GroupNode extends ScopeNode implements OpenTaskGroup {
 
   /** A child, registered and not yet running. */
   #make(fn: { readonly name: string }, mode: TaskMode, options: SpawnOptions | undefined): TaskNode {
-    const label = options?.name ?? `${fn.name === "" ? "task" : fn.name}#`;
-    const task = new TaskNode(this, label, currentFrame()?.locals, mode);
+    const task = new TaskNode(this, options?.name, fn.name, currentFrame()?.locals, mode);
     if (mode === "service") this.#services.add(task);
     return task;
   }

@@ -75,12 +75,13 @@ interface Rare {
   unlinkSignal: (() => void) | undefined;
   drainWaits: Set<Wait> | undefined;
   failures: unknown[] | undefined;
+  /** How often a checkpoint has thrown here after the cut-off. */
+  throws: number;
   /** Called when the last child has left. */
   childless: (() => void) | undefined;
 }
 
 export interface ScopeSettings {
-  readonly name?: string | undefined;
   readonly grace?: number | undefined;
   /** Hides outer cancellations: for so many milliseconds of them, or (a service) until their cut-off. */
   readonly shield?: number | "until cut-off" | undefined;
@@ -105,8 +106,6 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
   /** The depth of the innermost cancellation delivered here, at birth and now; -1 for none. */
   readonly bornTold: number = -1;
   told = -1;
-  /** How often a checkpoint has thrown here after the cut-off. */
-  throws = 0;
   /** The newest wait in progress. */
   waits: Wait | undefined = undefined;
   #flags = 0;
@@ -117,13 +116,14 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
     parent: ScopeNode | undefined,
     root: Root,
     locals: Locals | undefined,
+    label: string | undefined,
     settings?: ScopeSettings,
   ) {
     this.kind = kind;
     this.parent = parent;
     this.root = root;
     this.locals = locals;
-    this.label = settings?.name;
+    this.label = label;
     this.grace = settings?.grace ?? (parent === undefined ? root.grace : parent.grace);
     if (parent === undefined) {
       this.depth = 0;
@@ -256,6 +256,11 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
     const failures = this.#rare?.failures ?? [];
     if (this.#rare !== undefined) this.#rare.failures = undefined;
     return failures;
+  }
+
+  /** Counts a throw after the cut-off. */
+  countThrow(): number {
+    return ++this.#need().throws;
   }
 
   /** A throw has delivered what is in force. */
@@ -514,6 +519,7 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
       unlinkSignal: undefined,
       drainWaits: undefined,
       failures: undefined,
+      throws: 0,
       childless: undefined,
     });
   }

@@ -5,7 +5,7 @@ import { failuresIn, isCancellation } from "./classify.ts";
 import { bound, currentFrame, enter, here, type Locals } from "./current.ts";
 import type { GroupNode } from "./group.ts";
 import { ScopeNode } from "./scope.ts";
-import { callSite, Wait, WaitList, type Waitable } from "./wait-list.ts";
+import { rememberSite, Wait, WaitList, type Waitable } from "./wait-list.ts";
 
 /** How a task ended. */
 export type Outcome<T> =
@@ -42,9 +42,8 @@ const service = { shield: "until cut-off" } as const;
 
 // The one class besides errors that extends another: a task and its scope are one object, since there may be millions.
 export class TaskNode<T = unknown> extends ScopeNode implements Task<T>, Waitable {
-  readonly group: GroupNode;
-  readonly id: number;
-  readonly #label: string;
+  /** Makes the name of its function unique; 0 for a task that was given a name. */
+  readonly #id: number;
   mode: TaskMode;
   status: Task<T>["status"] = "running";
   /** The value, or the error. */
@@ -53,20 +52,20 @@ export class TaskNode<T = unknown> extends ScopeNode implements Task<T>, Waitabl
   observed = false;
   #joiners: WaitList<unknown, symbol | undefined> | undefined = undefined;
   #onEnd: ((outcome: Outcome<T>) => void)[] | undefined = undefined;
-  /** Where it was spawned; in debug mode. */
-  readonly site: string | undefined;
 
-  constructor(group: GroupNode, label: string, locals: Locals | undefined, mode: TaskMode) {
-    super("task", group, group.root, locals, mode === "service" ? service : undefined);
-    this.group = group;
-    this.id = group.root.nextTaskId++;
-    this.#label = label;
+  constructor(group: GroupNode, name: string | undefined, fnName: string, locals: Locals | undefined, mode: TaskMode) {
+    super("task", group, group.root, locals, name ?? fnName, mode === "service" ? service : undefined);
+    this.#id = name === undefined ? group.root.nextTaskId++ : 0;
     this.mode = mode;
-    this.site = group.root.debug ? callSite() : undefined;
+    if (this.root.debug) rememberSite(this);
   }
 
   override get name(): string {
-    return this.#label.endsWith("#") ? `${this.#label.slice(0, -1)}-${this.id}` : this.#label;
+    return this.#id === 0 ? this.label! : `${this.label === "" ? "task" : this.label}-${this.#id}`;
+  }
+
+  get group(): GroupNode {
+    return this.parent as GroupNode;
   }
 
   describe(): string {
@@ -95,7 +94,7 @@ export class TaskNode<T = unknown> extends ScopeNode implements Task<T>, Waitabl
     const derived = promise.then(onValue as (value: unknown) => A, onError);
     if (typeof onError === "function") return derived;
     // Without a handler of its own, what goes through `derived` is an error that the group has.
-    if (wait !== undefined) wait.derived = derived;
+    if (wait !== undefined) wait.promise = derived;
     else if (this.status !== "ok" || node.force !== undefined) derived.catch(ignore);
     return derived;
   }

@@ -44,21 +44,16 @@ export class Wait implements Linked<Wait> {
   newer: Wait | undefined = undefined;
   /** The scope it waits in; undefined when over. */
   node: ScopeNode | undefined = undefined;
-  readonly promise: Promise<unknown>;
+  /** What was handed out, and is to be kept from being reported as unhandled when a cancellation rejects it. */
+  promise: Promise<unknown>;
   readonly exempt: boolean;
   readonly on: Waitable | undefined;
   /** What the waiter brought: an item to send, a number of permits. */
   readonly payload: unknown;
   /** The clock in one of whose lines it stands, if it sleeps. */
   asleep: Clock | undefined = undefined;
-  /** Whether it sleeps without a time to wake. */
-  forever = false;
-  /** Where the wait began; in debug mode. */
-  readonly site: string | undefined;
   /** Takes the cancellation in place of the waiter, who then goes on waiting. */
   onCut: ((error: unknown) => void) | undefined = undefined;
-  /** A promise made from {@link promise}, to be kept from being reported as unhandled. */
-  derived: Promise<unknown> | undefined = undefined;
   readonly #resolve: (value: unknown) => void;
   readonly #reject: (error: unknown) => void;
 
@@ -69,7 +64,7 @@ export class Wait implements Linked<Wait> {
     this.promise = new Promise<unknown>(capture as never);
     this.#resolve = lastResolve as never;
     this.#reject = lastReject;
-    this.site = node.root.debug ? callSite() : undefined;
+    if (node.root.debug) rememberSite(this);
     this.enter(node);
   }
 
@@ -97,7 +92,12 @@ export class Wait implements Linked<Wait> {
 
   /** Keeps the promise from being reported as unhandled. */
   handled(): void {
-    (this.derived ?? this.promise).then(undefined, ignore);
+    this.promise.then(undefined, ignore);
+  }
+
+  /** Whether it sleeps without a time to wake. */
+  get forever(): boolean {
+    return this.asleep !== undefined && this.list === undefined;
   }
 
   enter(node: ScopeNode): void {
@@ -123,8 +123,8 @@ export class Wait implements Linked<Wait> {
     if (node === undefined) return undefined;
     const clock = this.asleep ?? node.root.clock;
     this.leave();
-    this.list?.remove(this);
     this.asleep?.sleeperLeft(this);
+    this.list?.remove(this);
     clock.steps++;
     return clock;
   }
@@ -209,12 +209,16 @@ export class WaitList<T = void, P = undefined> {
   }
 }
 
-/** The place in the program that called into tasktree, for debug mode. */
-export function callSite(): string | undefined {
+const sites = new WeakMap<object, string>();
+
+/** In debug mode: keeps the place in the program that called into tasktree to make `what`. */
+export function rememberSite(what: object): void {
   const lines = new Error("site").stack?.split("\n").slice(1) ?? [];
   const ours = import.meta.url.replace(/core\/[^/]*$/, "");
-  return lines
-    .find((line) => !line.includes(ours) && !line.includes("node:") && line.includes(":"))
-    ?.trim()
-    .replace(/^at /, "");
+  const site = lines.find((line) => line.includes(":") && !line.includes(ours) && !line.includes("node:"));
+  if (site !== undefined) sites.set(what, site.trim().replace(/^at /, ""));
+}
+
+export function siteOf(what: object): string | undefined {
+  return sites.get(what);
 }

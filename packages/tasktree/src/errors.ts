@@ -13,7 +13,8 @@ const suppressedLimit = 100;
 class BrandedError extends Error {
   static override [Symbol.hasInstance](value: unknown): boolean {
     const brand: unknown = Object.hasOwn(this, "brand") ? (this as { brand?: unknown }).brand : undefined;
-    if (typeof brand !== "symbol") return Function.prototype[Symbol.hasInstance].call<unknown, [unknown], boolean>(this, value);
+    if (typeof brand !== "symbol")
+      return Function.prototype[Symbol.hasInstance].call<unknown, [unknown], boolean>(this, value);
     return typeof value === "object" && value !== null && brand in value;
   }
 

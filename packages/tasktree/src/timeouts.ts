@@ -1,5 +1,5 @@
 /** Time: pauses and deadlines, each made of the one before. */
-import { runScope, checkFunction } from "./core/block.ts";
+import { checkFunction, runScope, inScope } from "./core/block.ts";
 import { openScope } from "./core/cancel-scope.ts";
 import { passed, refused } from "./core/checkpoint.ts";
 import { here } from "./core/current.ts";
@@ -72,8 +72,11 @@ function sleepIn(node: ScopeNode, deadline: number): Promise<void> {
  *
  * @throws {RangeError} If `deadline` is NaN.
  */
-export async function moveOnAt<T>(deadline: number, fn: (scope: Scope) => T | PromiseLike<T>): Promise<T | undefined> {
-  return await runScope(deadlineScope("move on at a time", deadline, fn), fn);
+export function moveOnAt<T>(deadline: number, fn: (scope: Scope) => T | PromiseLike<T>): Promise<T | undefined> {
+  return inScope(
+    () => deadlineScope("move on at a time", deadline, fn),
+    (scope) => runScope(scope, fn),
+  );
 }
 
 /**
@@ -91,14 +94,19 @@ export async function moveOnAt<T>(deadline: number, fn: (scope: Scope) => T | Pr
  * assert.equal(await moveOnAfter(5, () => sleep(1000)), undefined);
  * ```
  */
-export async function moveOnAfter<T>(ms: number, fn: (scope: Scope) => T | PromiseLike<T>): Promise<T | undefined> {
-  checkMilliseconds("moveOnAfter", ms);
-  return await moveOnAt(here().root.clock.now() + ms, fn);
+export function moveOnAfter<T>(ms: number, fn: (scope: Scope) => T | PromiseLike<T>): Promise<T | undefined> {
+  return inScope(
+    () => deadlineScope("move on after a time", deadlineIn("moveOnAfter", ms), fn),
+    (scope) => runScope(scope, fn),
+  );
 }
 
 /** As {@link failAfter}, with an absolute deadline on the run's clock. */
-export async function failAt<T>(deadline: number, fn: (scope: Scope) => T | PromiseLike<T>): Promise<T> {
-  return await failIn(deadlineScope("fail at a time", deadline, fn), fn, `at ${deadline} ms`);
+export function failAt<T>(deadline: number, fn: (scope: Scope) => T | PromiseLike<T>): Promise<T> {
+  return inScope(
+    () => deadlineScope("fail at a time", deadline, fn),
+    (scope) => failIn(scope, fn, `at ${deadline} ms`),
+  );
 }
 
 /**
@@ -120,10 +128,16 @@ export async function failAt<T>(deadline: number, fn: (scope: Scope) => T | Prom
  * await assert.rejects(failAfter(5, () => sleep(1000)), TimeoutError);
  * ```
  */
-export async function failAfter<T>(ms: number, fn: (scope: Scope) => T | PromiseLike<T>): Promise<T> {
-  checkMilliseconds("failAfter", ms);
-  const deadline = here().root.clock.now() + ms;
-  return await failIn(deadlineScope("fail after a time", deadline, fn), fn, `after ${ms} ms`);
+export function failAfter<T>(ms: number, fn: (scope: Scope) => T | PromiseLike<T>): Promise<T> {
+  return inScope(
+    () => deadlineScope("fail after a time", deadlineIn("failAfter", ms), fn),
+    (scope) => failIn(scope, fn, `after ${ms} ms`),
+  );
+}
+
+function deadlineIn(what: string, ms: number): number {
+  checkMilliseconds(what, ms);
+  return here().root.clock.now() + ms;
 }
 
 function deadlineScope(what: string, deadline: number, fn: { readonly name: string }): ScopeNode {

@@ -16,10 +16,15 @@ interface Command {
 export async function runCommand(argv: readonly string[]): Promise<void> {
   const { file, options, args } = parse(argv);
   const url = pathToFileURL(resolve(file)).href;
-  const { runMain } = (await import(libraryFor(url))) as typeof tasktree;
-  const { default: main } = (await import(url)) as { default?: unknown };
-  if (typeof main !== "function") throw new UsageError(`Cannot run ${file}: its default export is not a function`);
-  const result = await runMain(() => (main as (args: readonly string[]) => unknown)(args), options);
+  const { outside, runMain } = (await import(libraryFor(url))) as typeof tasktree;
+  let wrong: UsageError | undefined;
+  // Loaded inside the run, so that a signal meanwhile finds it, and outside of its task, so that nothing is bound to that.
+  const result = await runMain(async () => {
+    const { default: main } = await outside(() => import(url) as Promise<{ default?: unknown }>);
+    if (typeof main === "function") return (main as (args: readonly string[]) => unknown)(args);
+    wrong = new UsageError(`Cannot run ${file}: its default export is not a function`);
+  }, options);
+  if (wrong !== undefined) throw wrong;
   if (Number.isInteger(result)) process.exitCode ??= result as number;
 }
 

@@ -1,5 +1,5 @@
 import { brief } from "../errors.ts";
-import { withTaskGroup } from "../lowlevel.ts";
+import { quiet, withTaskGroup } from "../lowlevel.ts";
 import { checkJobs, checkLimit, type Job } from "./functions.ts";
 
 export interface AllOptions {
@@ -36,9 +36,16 @@ export function all<T extends Readonly<Record<string, Job<unknown>>>>(
   jobs: T,
   options?: AllOptions,
 ): Promise<{ -readonly [K in keyof T]: Awaited<ReturnType<T[K]>> }>;
-export async function all(
+export function all(
   jobs: Iterable<Job<unknown>> | Readonly<Record<string, Job<unknown>>>,
   options: AllOptions = {},
+): Promise<unknown> {
+  return quiet(() => allOf(jobs, options));
+}
+
+async function allOf(
+  jobs: Iterable<Job<unknown>> | Readonly<Record<string, Job<unknown>>>,
+  options: AllOptions,
 ): Promise<unknown> {
   if (typeof jobs !== "object" || jobs === null)
     throw new TypeError(`Cannot run all of ${brief(jobs)}: wanted an array or a record of functions`);

@@ -1,4 +1,4 @@
-import { withTaskGroup } from "../lowlevel.ts";
+import { quiet, withTaskGroup } from "../lowlevel.ts";
 import { checkJobs, type Job } from "./functions.ts";
 
 export interface RaceOptions<T> {
@@ -25,20 +25,23 @@ export interface RaceOptions<T> {
  * assert.equal(first, "quick");
  * ```
  */
-export async function race<const T extends readonly Job<unknown>[]>(
+export function race<const T extends readonly Job<unknown>[]>(
   jobs: T | Iterable<T[number]>,
   options: RaceOptions<Awaited<ReturnType<T[number]>>> = {},
 ): Promise<Awaited<ReturnType<T[number]>>> {
-  type Value = Awaited<ReturnType<T[number]>>;
+  return quiet(() => firstOf(jobs as Iterable<Job<Awaited<ReturnType<T[number]>>>>, options));
+}
+
+async function firstOf<T>(jobs: Iterable<Job<T>>, options: RaceOptions<T>): Promise<T> {
   const racers = [...jobs];
   checkJobs("a race", racers);
   if (racers.length === 0) throw new RangeError("Cannot run a race of nothing: wanted at least one function");
-  let winner: { readonly value: Value } | undefined;
+  let winner: { readonly value: T } | undefined;
   try {
     await withTaskGroup((group) => {
       racers.forEach((job, at) => {
         const racer = async (): Promise<void> => {
-          const value = (await job()) as Value;
+          const value = await job();
           if (winner !== undefined) return options.onLoser?.(value);
           winner = { value };
           group.cancel("the race is decided");

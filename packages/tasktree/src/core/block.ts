@@ -1,5 +1,5 @@
 /** Running a block in a scope of its own, and leaving the scope (rule C5). */
-import { brief, InvalidStateError, suppress, isObject } from "../errors.ts";
+import { brief, isCancelled, isObject, suppress } from "../errors.ts";
 import { failuresIn, isCancellation } from "./classify.ts";
 import { enter } from "./current.ts";
 import type { ScopeNode } from "./scope.ts";
@@ -16,6 +16,30 @@ export async function runBlock<S extends ScopeNode, T>(
   } catch (error) {
     return { ok: false, error };
   }
+}
+
+function ignore(): void {}
+
+/** Opens a scope and runs something in it; what goes wrong on opening rejects. */
+export function inScope<S extends ScopeNode, T>(open: () => S, run: (scope: S) => Promise<T>): Promise<T> {
+  let scope: S;
+  try {
+    scope = open();
+  } catch (error) {
+    return Promise.reject(error);
+  }
+  const promise = run(scope);
+  scope.handle = promise;
+  return promise;
+}
+
+/** The promise that `run` makes, kept from being reported as unhandled if a cancellation rejects it. */
+export function quiet<T>(run: () => Promise<T>): Promise<T> {
+  const promise: Promise<T> = run().catch((error: unknown) => {
+    if (isCancelled(error)) promise.catch(ignore);
+    throw error;
+  });
+  return promise;
 }
 
 /** Runs `fn(scope)`, closes what was opened inside and left, and leaves the scope. */
@@ -41,6 +65,8 @@ export function leaveScope<T>(scope: ScopeNode, result: Result<T>): T | undefine
     if (!isCancellation(result.error, scope)) failures.push(...failuresIn(result.error, scope));
     else if (failures.length === 0) return leaveCancelled(scope);
   } else if (failures.length === 0) {
+    if (scope.swallowed)
+      scope.root.instruments?.warning(`'${scope.path}' was told of its cancellation and returned a value`, scope);
     return result.value;
   }
   throw leavingWith(scope, combined(failures));
@@ -56,7 +82,10 @@ function leaveCancelled(scope: ScopeNode): undefined {
 /** `error`, which leaves `scope` for the scope around: a cancellation tells that one. */
 export function leavingWith(scope: ScopeNode, error: unknown): unknown {
   const { parent } = scope;
-  if (parent !== undefined && isCancellation(error, parent)) parent.tell();
+  if (parent !== undefined && isCancellation(error, parent)) {
+    parent.tell();
+    scope.handle?.catch(ignore);
+  }
   return error;
 }
 
@@ -83,9 +112,4 @@ export function checkFunction(what: string, fn: unknown, scope: ScopeNode): void
 export function checkGrace(grace: unknown): void {
   if (grace === undefined || (typeof grace === "number" && grace >= 0)) return;
   throw new RangeError(`Cannot use ${brief(grace)} as grace: wanted milliseconds from 0 to Infinity`);
-}
-
-/** @throws {InvalidStateError} If `scope` has ended. */
-export function checkOpen(what: string, scope: ScopeNode): void {
-  if (scope.ended) throw new InvalidStateError(`Cannot ${what}: '${scope.path}' has ended`);
 }

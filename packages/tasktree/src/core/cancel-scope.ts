@@ -1,4 +1,4 @@
-import { checkFunction, checkGrace, runScope } from "./block.ts";
+import { checkFunction, checkGrace, runScope, inScope } from "./block.ts";
 import { currentFrame, here } from "./current.ts";
 import {
   checkDeadline,
@@ -9,7 +9,7 @@ import {
   type ScopeSettings,
 } from "./scope.ts";
 import { linkSignal } from "./signal-bridge.ts";
-import { brief } from "../errors.ts";
+import { brief, InvalidStateError } from "../errors.ts";
 
 export interface CancelScopeOptions {
   /** When it is cancelled by itself: absolute, in milliseconds on the run's clock. */
@@ -41,19 +41,32 @@ export interface CancelScopeOptions {
  * assert.equal(value, undefined);
  * ```
  */
-export async function withCancelScope<T>(
+export function withCancelScope<T>(
   fn: (scope: Scope) => T | PromiseLike<T>,
   options: CancelScopeOptions = {},
 ): Promise<T | undefined> {
-  checkFunction("open a cancel scope", fn, here());
-  return await runScope(openScope("scope", options), fn);
+  return inScope(
+    () => {
+      checkFunction("open a cancel scope", fn, here());
+      return openScope("scope", options);
+    },
+    (scope) => runScope(scope, fn),
+  );
 }
 
 /** A node below the running code's, its options checked and put in force. */
 export function openScope(kind: ScopeKind, options: CancelScopeOptions & ScopeSettings): ScopeNode {
   checkScopeOptions(options);
   const parent = here();
+  checkLiving("open a scope", parent);
   return settle(new ScopeNode(kind, parent, parent.root, currentFrame()?.locals, options.name, options), options);
+}
+
+/** Code that a cancelled scope has left behind opens nothing. */
+export function checkLiving(what: string, parent: ScopeNode): void {
+  if (!parent.ended) return;
+  if (parent.force !== undefined) throw parent.force.error;
+  throw new InvalidStateError(`Cannot ${what} in '${parent.path}': it has ended`);
 }
 
 export function checkScopeOptions(options: CancelScopeOptions): void {
@@ -83,11 +96,20 @@ export function settle<S extends ScopeNode>(scope: S, options: CancelScopeOption
  * @param options.timeout Required, so that the bound is a decision; Infinity is allowed.
  * @throws {RangeError} If `timeout` is missing, NaN or negative.
  */
-export async function shield<T>(fn: () => T | PromiseLike<T>, options: { readonly timeout: number }): Promise<T> {
-  checkFunction("shield", fn, here());
-  const timeout: unknown = (options as { timeout?: unknown } | undefined)?.timeout;
+export function shield<T>(fn: () => T | PromiseLike<T>, options: { readonly timeout: number }): Promise<T> {
+  return inScope(
+    () => {
+      checkFunction("shield", fn, here());
+      return openScope("shield", { shield: checkedTimeout(options) });
+    },
+    (scope) => runScope(scope, () => fn()) as Promise<T>,
+  );
+}
+
+function checkedTimeout(options: { readonly timeout?: unknown } | undefined): number {
+  const timeout = options?.timeout;
   if (timeout === undefined) throw new RangeError("Cannot shield without a timeout: give milliseconds, or Infinity");
   checkMilliseconds("shield", timeout);
   if (timeout < 0) throw new RangeError(`Cannot shield for ${timeout} ms: wanted 0 to Infinity`);
-  return (await runScope(openScope("shield", { shield: timeout }), () => fn())) as T;
+  return timeout;
 }

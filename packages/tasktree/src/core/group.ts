@@ -1,6 +1,6 @@
 import { InvalidStateError, isObject, suppress, WorkCancelledError } from "../errors.ts";
-import { checkFunction, combined, leavingWith, runBlock, type Result } from "./block.ts";
-import { checkScopeOptions, settle, type CancelScopeOptions } from "./cancel-scope.ts";
+import { checkFunction, combined, leavingWith, quiet, runBlock, inScope, type Result } from "./block.ts";
+import { checkLiving, checkScopeOptions, settle, type CancelScopeOptions } from "./cancel-scope.ts";
 import { refused } from "./checkpoint.ts";
 import { failuresIn, isCancellation } from "./classify.ts";
 import { currentFrame, here, type Locals } from "./current.ts";
@@ -119,14 +119,16 @@ export class GroupNode extends ScopeNode implements OpenTaskGroup {
     return task as Task as Task<T>;
   }
 
-  async start<T = void>(fn: (started: (value: T) => void) => unknown, options?: SpawnOptions): Promise<T> {
-    checkFunction("start", fn, this);
-    const node = here();
-    const refusal = refused(node);
-    if (refusal !== undefined) return refusal;
-    const closed = this.#refusal();
-    if (closed !== undefined) throw closed;
-    return await this.#start(fn, options, node);
+  start<T = void>(fn: (started: (value: T) => void) => unknown, options?: SpawnOptions): Promise<T> {
+    return quiet(async () => {
+      checkFunction("start", fn, this);
+      const node = here();
+      const refusal = refused(node);
+      if (refusal !== undefined) return refusal;
+      const closed = this.#refusal();
+      if (closed !== undefined) throw closed;
+      return this.#start(fn, options, node);
+    });
   }
 
   #start<T>(
@@ -216,7 +218,7 @@ export class GroupNode extends ScopeNode implements OpenTaskGroup {
 
   /** Records a failure; the first one cancels the rest, unless each is to be collected. */
   fail(error: unknown, collect: boolean): void {
-    this.root.report(error);
+    this.root.report(error, this);
     const primary = this.#failures[0];
     if (this.#failures.length === 0 || this.#collect || !isObject(primary)) {
       if (!this.#failures.includes(error)) this.#failures.push(error);
@@ -305,15 +307,16 @@ export class GroupNode extends ScopeNode implements OpenTaskGroup {
     if (this.#open) void Promise.resolve().then(() => this.childLeft());
   }
 
-  async join(): Promise<void> {
-    const refusal = refused();
-    if (refusal !== undefined) return refusal;
-    if (!this.ended) {
-      const joined = (this.#joiners ??= new WaitList(this)).wait();
-      this.#close();
-      await joined;
-    }
-    this.#throwVerdict();
+  join(): Promise<void> {
+    return quiet(async () => {
+      await refused();
+      if (!this.ended) {
+        const joined = (this.#joiners ??= new WaitList(this)).wait();
+        this.#close();
+        await joined;
+      }
+      this.#throwVerdict();
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -385,13 +388,17 @@ function ended(task: Task): Promise<void> {
  * assert.deepEqual(seen, ["block", "child"]);
  * ```
  */
-export async function withTaskGroup<T>(
+export function withTaskGroup<T>(
   fn: (group: TaskGroup) => T | PromiseLike<T>,
   options: TaskGroupOptions = {},
 ): Promise<T> {
-  checkFunction("open a task group", fn, here());
-  const group = openGroup(here(), options, false);
-  return await group.finish(await runBlock(group, fn));
+  return inScope(
+    () => {
+      checkFunction("open a task group", fn, here());
+      return openGroup(here(), options, false);
+    },
+    async (group) => group.finish(await runBlock(group, fn)),
+  );
 }
 
 /**
@@ -412,6 +419,6 @@ export function openTaskGroup(options: OpenTaskGroupOptions = {}): OpenTaskGroup
 
 function openGroup(parent: ScopeNode, options: TaskGroupOptions, open: boolean): GroupNode {
   checkScopeOptions(options);
-  if (parent.ended) throw new InvalidStateError(`Cannot open a group in '${parent.path}': it has ended`);
+  checkLiving("open a group", parent);
   return settle(new GroupNode("group", parent, parent.root, currentFrame()?.locals, options, open), options);
 }

@@ -16,6 +16,8 @@ const quietAfter = 5000;
 
 /** The run that owns the process. */
 let owner: Host | undefined;
+/** Whether a signal has ended a run of this process. */
+let signalled = false;
 /** How many runs there are. */
 let attached = 0;
 
@@ -70,11 +72,17 @@ export class Host {
     process.off("beforeExit", this.#onBeforeExit);
   }
 
+  /** After a shutdown by signal: what foreign code has left open (a connecting socket, say) soon holds the process no more. */
+  static letGo(): void {
+    if (signalled) inHostContext(() => setTimeout(() => process.exit(), lastMoment).unref());
+  }
+
   // --- signals
 
   readonly #onSignal = (signal: SignalName): void => {
     if (this.#signal !== undefined) return this.#forceExit();
     this.#signal = signal;
+    signalled = true;
     process.exitCode = 128 + signalNumbers[signal];
     const { node, clock, grace } = this.#root;
     node.drain(this.#drainMs);

@@ -7,7 +7,7 @@ import { GroupNode } from "./group.ts";
 import { Instruments, type Instrument } from "./instrument.ts";
 import type { ScopeNode } from "./scope.ts";
 import { StuckWatch } from "./stuck.ts";
-import { Wait } from "./wait-list.ts";
+import { WaitList } from "./wait-list.ts";
 
 /** After this long, in milliseconds, cleanup is cut. */
 export const defaultGrace = 5000;
@@ -41,7 +41,7 @@ export class Root {
   nextTaskId = 1;
   /** Foreign promises that were abandoned and have not settled. */
   readonly orphans: Set<Orphan> = new Set();
-  readonly #reported = new WeakSet<object>();
+  readonly #reported = new WeakMap<object, ScopeNode[]>();
   readonly #context = captureContext();
   /** Never cancelled: for code outside of any run. */
   readonly implicit: boolean;
@@ -78,28 +78,35 @@ export class Root {
     const refusal = refused(caller);
     if (refusal !== undefined) return refusal;
     if (node.draining) return passed(undefined, caller);
-    const wait = new Wait({ describe: () => `the draining of '${node.path}'` }, caller);
-    const { drainWaits } = node;
-    drainWaits.add(wait);
-    return (wait.promise as Promise<void>).finally(() => drainWaits.delete(wait));
+    const waits = (node.drainWaits ??= new WaitList({ describe: () => `the draining of '${node.path}'` }));
+    return waits.wait();
   }
 
   // --- errors that nobody waited for
 
-  /** Some group or scope has this error, and will not lose it. */
-  report(error: unknown): void {
-    if (isObject(error)) this.#reported.add(error);
+  /** `node` has this error, and brings it to whoever awaits it. */
+  report(error: unknown, node: ScopeNode): void {
+    if (!isObject(error)) return;
+    const reporters = this.#reported.get(error);
+    if (reporters === undefined) this.#reported.set(error, [node]);
+    else if (!reporters.some((reporter) => node.isInside(reporter))) reporters.push(node);
   }
 
-  /** An error that came when nobody listened: it fails the living task it belongs to, or else the root (rule R6). */
+  /**
+   * An error that came when nobody listened: it fails the living task it belongs to, or else the root (rule R6). Not if
+   * something around `node` has it already; that inside of what has thrown it on does not count, since it may be lost there.
+   */
   lateFailure(error: unknown, node: ScopeNode | undefined, known = false): void {
     if (isCancelled(error) || (node !== undefined && isCancellation(error, node))) return;
-    if (!known && isObject(error) && this.#reported.has(error)) return;
-    this.report(error);
+    if (!known && this.#isReported(error, node ?? this.node)) return;
     const task = node?.task;
     if (task !== undefined && !task.ended) task.noteFailure(error);
     else if (this.implicit || this.node.ended) inHostContext(() => void Promise.reject(error));
     else this.node.noteFailure(error);
+  }
+
+  #isReported(error: unknown, node: ScopeNode): boolean {
+    return isObject(error) && (this.#reported.get(error)?.some((reporter) => node.isInside(reporter)) ?? false);
   }
 
   /** `scope`'s grace is over. */

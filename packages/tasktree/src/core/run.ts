@@ -41,7 +41,7 @@ export interface RunOptions extends RootOptions {
  */
 export async function run<T>(main: () => T | PromiseLike<T>, options: RunOptions = {}): Promise<T> {
   const frame = currentFrame();
-  if (frame !== undefined) {
+  if (frame !== undefined && !frame.node.root.node.ended) {
     throw new InvalidStateError(
       `Cannot run inside '${frame.node.path}': open a group there, or call run outside of every task`,
     );
@@ -63,9 +63,10 @@ async function runIn<T>(root: Root, main: () => T | PromiseLike<T>, name: string
   const gaveUp = await Promise.race([group.finishRoot(task), host.gaveUp]);
   if (host.deadlock !== undefined) throw withFailures(host.deadlock, group);
   if (gaveUp !== undefined || group.failed) throw group.failure;
-  const outcome = task.status === "ok" ? await task.outcome() : undefined;
-  if (outcome?.status === "ok") return outcome.value;
-  throw new WorkCancelledError("The run was shut down before main returned", { cause: group.own?.error });
+  const outcome = await task.outcome();
+  if (outcome.status === "ok") return outcome.value;
+  if (group.own === undefined) throw outcome.error;
+  throw new WorkCancelledError("The run was shut down before main returned", { cause: group.own.error });
 }
 
 /** What failed while a deadlock was being unwound is listed on its error. */
@@ -82,13 +83,18 @@ function checkOptions(options: RunOptions): void {
   }
 }
 
-/** What `main` failed with is printed; exit codes: 0 done, 1 failed, 70 deadlock, 128+n after signal n. */
+/**
+ * As {@link run}, for a program's outermost call: prints what `main` failed with, and sets the exit code: 0 done, 1 failed,
+ * 70 deadlock, 128+n after signal n. After a signal, once the tree has ended, the process ends too.
+ */
 export async function runMain<T>(main: () => T | PromiseLike<T>, options: RunOptions = {}): Promise<T | undefined> {
   try {
     return await run(main, options);
   } catch (error) {
     report(error);
     return undefined;
+  } finally {
+    Host.letGo();
   }
 }
 

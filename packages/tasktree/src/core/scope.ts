@@ -11,11 +11,11 @@
 import { CancelledError, type CancelWhy } from "../errors.ts";
 import { LinkedList, type Linked } from "../internal/linked-list.ts";
 import { Alarm, type AlarmOwner } from "./clock.ts";
-import type { Frame, Locals } from "./current.ts";
+import { implicitRoot, type Frame, type Locals } from "./current.ts";
 import type { Root } from "./root.ts";
 import { ScopeSignal, scheduleAborts } from "./signal-bridge.ts";
 import type { TaskNode } from "./task.ts";
-import type { Wait } from "./wait-list.ts";
+import type { Wait, WaitList } from "./wait-list.ts";
 
 /** A cancel boundary: everything that runs inside is cancelled with it. */
 export interface Scope {
@@ -73,7 +73,7 @@ interface Rare {
   signal: ScopeSignal | undefined;
   lateSignal: ScopeSignal | undefined;
   unlinkSignal: (() => void) | undefined;
-  drainWaits: Set<Wait> | undefined;
+  drainWaits: WaitList | undefined;
   failures: unknown[] | undefined;
   /** How often a checkpoint has thrown here after the cut-off. */
   throws: number;
@@ -108,6 +108,8 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
   told = -1;
   /** The newest wait in progress. */
   waits: Wait | undefined = undefined;
+  /** The promise of the call that opened it, to be kept from being reported when a cancellation rejects it. */
+  handle: Promise<unknown> | undefined = undefined;
   #flags = 0;
   #rare: Rare | undefined = undefined;
 
@@ -247,9 +249,14 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
 
   /** A failure that no block or child threw: of an abort listener, of a promise nobody awaited. */
   noteFailure(error: unknown): void {
-    this.root.report(error);
+    this.root.report(error, this);
     (this.#need().failures ??= []).push(error);
     this.cancelAs("sibling failed", error);
+  }
+
+  /** Whether it was told of its own cancellation and went on as if nothing had been. */
+  get swallowed(): boolean {
+    return this.own !== undefined && this.told >= this.depth && this.bornTold < this.depth;
   }
 
   takeFailures(): unknown[] {
@@ -384,7 +391,7 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
     if (this.ended || this.own !== undefined) return;
     for (let node: ScopeNode | undefined = this; node !== undefined; node = successor(node, this)) {
       node.#flags |= drained;
-      for (const wait of node.#rare?.drainWaits ?? []) wait.wake(undefined);
+      node.#rare?.drainWaits?.wakeAll();
     }
     if (ms <= 0) return this.#drainIsOver();
     const alarm = (this.#need().drainEnd ??= new Alarm(this));
@@ -400,8 +407,12 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
   }
 
   /** Who waits for a `drain()` here. */
-  get drainWaits(): Set<Wait> {
-    return (this.#need().drainWaits ??= new Set());
+  get drainWaits(): WaitList | undefined {
+    return this.#rare?.drainWaits;
+  }
+
+  set drainWaits(waits: WaitList | undefined) {
+    this.#need().drainWaits = waits;
   }
 
   // --- signals
@@ -491,7 +502,7 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
   living(): ScopeNode {
     let node: ScopeNode = this;
     while (node.ended && node.parent !== undefined) node = node.parent;
-    return node;
+    return node.ended ? implicitRoot() : node;
   }
 
   /** Gives up this node and everything inside: its checkpoints throw `error` from now on. */

@@ -1,6 +1,6 @@
 import { brief, InvalidStateError } from "../errors.ts";
 import { LinkedList, type Linked } from "../internal/linked-list.ts";
-import { currentTask, passed, refused, WaitList, type Task, type Waitable } from "../lowlevel.ts";
+import { currentTask, passed, quiet, refused, WaitList, type Task, type Waitable } from "../lowlevel.ts";
 
 export interface SemaphoreOptions {
   /** More permits than this there cannot be; default: the initial number. Infinity makes a counter of signals. */
@@ -85,11 +85,17 @@ export class Semaphore implements Waitable {
    *
    * Cancellation: Checkpoint, nothing lost: if this call is cancelled while it waits, `fn` is not called.
    */
-  async with<T>(fn: () => T | PromiseLike<T>): Promise<T> {
-    if (typeof fn !== "function")
-      throw new TypeError(`Cannot run with ${this.describe()}: ${brief(fn)} is not a function`);
-    using _permit = await this.acquire();
-    return await fn();
+  with<T>(fn: () => T | PromiseLike<T>): Promise<T> {
+    return quiet(async () => {
+      if (typeof fn !== "function")
+        throw new TypeError(`Cannot run with ${this.describe()}: ${brief(fn)} is not a function`);
+      const permit = await this.acquire();
+      try {
+        return await fn();
+      } finally {
+        permit.release();
+      }
+    });
   }
 
   /**

@@ -1,3 +1,4 @@
+import { quiet } from "../core/block.ts";
 import { here } from "../core/current.ts";
 import { refused } from "../core/checkpoint.ts";
 import { WaitList } from "../core/wait-list.ts";
@@ -22,12 +23,16 @@ import { watchers, whenQuiet } from "./quiet.ts";
  * });
  * ```
  */
-export async function waitAllTasksBlocked(): Promise<void> {
+export function waitAllTasksBlocked(): Promise<void> {
+  return quiet(silence);
+}
+
+async function silence(): Promise<void> {
   const node = here();
   const refusal = refused(node);
   if (refusal !== undefined) return refusal;
   const waiting = new WaitList({ describe: () => "all other tasks to be blocked" });
-  const silence = waiting.wait();
+  const woken = waiting.wait();
   watchers.count++;
   const { clock } = node.root;
   whenQuiet(
@@ -36,7 +41,7 @@ export async function waitAllTasksBlocked(): Promise<void> {
     () => waiting.wake(),
   );
   try {
-    await silence;
+    await woken;
   } finally {
     watchers.count--;
   }

@@ -1,0 +1,293 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { randomFrom } from "../../test/random.ts";
+import { virtually } from "../../test/virtual.ts";
+import {
+  all,
+  CancelledError,
+  checkpoint,
+  InvalidStateError,
+  moveOnAfter,
+  Semaphore,
+  sleep,
+  sleepForever,
+  withCancelScope,
+  withTaskGroup,
+  type Permit,
+} from "../index.ts";
+import { waitAllTasksBlocked } from "../testing/index.ts";
+
+const idle = { free: 1, held: 0, waiting: 0 };
+
+test("Semaphore lets at most so many through at a time", async () => {
+  await virtually(async () => {
+    const semaphore = new Semaphore(3);
+    let inside = 0;
+    let most = 0;
+    const visit = async () => {
+      using _permit = await semaphore.acquire();
+      most = Math.max(most, ++inside);
+      await sleep(10);
+      inside--;
+    };
+    await all(Array.from({ length: 10 }, () => visit));
+    assert.equal(most, 3);
+    assert.deepEqual(semaphore.statistics(), { free: 3, held: 0, waiting: 0 });
+  });
+});
+
+test("F1 Semaphore.acquire() serves waiters in the order they came", async () => {
+  await virtually(async () => {
+    const semaphore = new Semaphore(1);
+    const served: number[] = [];
+    await withTaskGroup((group) => {
+      for (let number = 0; number < 6; number++) {
+        group.spawn(async () => {
+          using _permit = await semaphore.acquire();
+          served.push(number);
+          await sleep(number % 2);
+        });
+      }
+    });
+    assert.deepEqual(served, [0, 1, 2, 3, 4, 5]);
+  });
+});
+
+test("F1 a released permit goes to the first waiter at once, before that runs: nobody can come between", async () => {
+  await virtually(async () => {
+    const semaphore = new Semaphore(1);
+    const served: string[] = [];
+    await withTaskGroup(async (group) => {
+      const permit = await semaphore.acquire();
+      group.spawn(async () => {
+        using _permit = await semaphore.acquire();
+        served.push("first in line");
+      });
+      permit.release();
+      assert.deepEqual(semaphore.statistics(), { free: 0, held: 1, waiting: 0 });
+      assert.equal(semaphore.tryAcquire(), undefined);
+      using _permit = await semaphore.acquire();
+      served.push("came later");
+    });
+    assert.deepEqual(served, ["first in line", "came later"]);
+    assert.deepEqual(semaphore.statistics(), idle);
+  });
+});
+
+test("F1 Semaphore.tryAcquire() succeeds only when a permit is free and nobody waits", async () => {
+  await virtually(async () => {
+    const semaphore = new Semaphore(2);
+    const permits = [semaphore.tryAcquire(), semaphore.tryAcquire()];
+    assert.ok(permits[0] !== undefined && permits[1] !== undefined);
+    assert.equal(semaphore.tryAcquire(), undefined);
+    await withTaskGroup(async (group) => {
+      for (let waiter = 0; waiter < 2; waiter++) group.spawn(() => semaphore.with(() => sleep(10)));
+      await waitAllTasksBlocked();
+      permits[0]!.release();
+      permits[1]!.release();
+      assert.equal(semaphore.tryAcquire(), undefined);
+    });
+    assert.ok(semaphore.tryAcquire());
+  });
+});
+
+test("C3a Semaphore.acquire() cut on entry takes no permit", async () => {
+  await virtually(async () => {
+    const semaphore = new Semaphore(1);
+    const scope = await withCancelScope(async (scope) => {
+      scope.cancel();
+      await assert.rejects(semaphore.acquire(), CancelledError);
+      return scope;
+    });
+    assert.ok(scope);
+    assert.deepEqual(semaphore.statistics(), idle);
+  });
+});
+
+test("C3a Semaphore.acquire() cut while it waits has left the line, from the front, the middle and the end", async () => {
+  for (const cut of [0, 1, 2]) {
+    await virtually(async () => {
+      const semaphore = new Semaphore(1);
+      const served: number[] = [];
+      await withTaskGroup(async (group) => {
+        const permit = await semaphore.acquire();
+        const tasks = [0, 1, 2].map((number) =>
+          group.spawn(async () => {
+            using _permit = await semaphore.acquire();
+            served.push(number);
+          }),
+        );
+        await waitAllTasksBlocked();
+        tasks[cut]!.cancel();
+        assert.equal(semaphore.statistics().waiting, 2);
+        permit.release();
+      });
+      assert.deepEqual(
+        served,
+        [0, 1, 2].filter((number) => number !== cut),
+      );
+      assert.deepEqual(semaphore.statistics(), idle);
+    });
+  }
+});
+
+test("C3a a permit released in the step that cuts the first waiter goes to the second", async () => {
+  await virtually(async () => {
+    const semaphore = new Semaphore(1);
+    const served: string[] = [];
+    await withTaskGroup(async (group) => {
+      const permit = await semaphore.acquire();
+      const first = group.spawn(() => semaphore.with(() => served.push("first")));
+      group.spawn(() => semaphore.with(() => served.push("second")));
+      await waitAllTasksBlocked();
+      first.cancel();
+      permit.release();
+    });
+    assert.deepEqual(served, ["second"]);
+    assert.deepEqual(semaphore.statistics(), idle);
+  });
+});
+
+test("C3b a permit given in the step before the waiter is cancelled is the waiter's", async () => {
+  await virtually(async () => {
+    const semaphore = new Semaphore(1);
+    let given: Permit | undefined;
+    await withTaskGroup(async (group) => {
+      const permit = await semaphore.acquire();
+      const waiter = group.spawn(async () => {
+        given = await semaphore.acquire();
+        await checkpoint();
+      });
+      await waitAllTasksBlocked();
+      permit.release();
+      waiter.cancel();
+      assert.equal((await waiter.outcome()).status, "cancelled");
+    });
+    assert.ok(given);
+    assert.deepEqual(semaphore.statistics(), { free: 0, held: 1, waiting: 0 });
+    given.release();
+    assert.deepEqual(semaphore.statistics(), idle);
+  });
+});
+
+test("C3a C3b whatever is released and cancelled in whatever order, no permit is lost or given twice", async () => {
+  for (let seed = 1; seed <= 40; seed++) {
+    const random = randomFrom(seed);
+    await virtually(async () => {
+      const permits = 1 + random(3);
+      const semaphore = new Semaphore(permits);
+      let inside = 0;
+      await withTaskGroup(async (group) => {
+        const visitors = Array.from({ length: 20 }, () => {
+          const [before, stay] = [random(5), random(4)];
+          return group.spawn(async () => {
+            await sleep(before);
+            using _permit = await semaphore.acquire();
+            assert.ok(++inside <= permits);
+            try {
+              await sleep(stay);
+            } finally {
+              inside--;
+            }
+          });
+        });
+        for (let turn = 0; turn < 10; turn++) {
+          await sleep(1);
+          visitors[random(20)]!.cancel();
+          if (random(2) === 0) for (let steps = random(4); steps > 0; steps--) await null;
+        }
+      });
+      assert.deepEqual(semaphore.statistics(), { free: permits, held: 0, waiting: 0 }, `seed ${seed}`);
+    });
+  }
+});
+
+test("Semaphore.with() releases when its function returns, throws or is cancelled, and is not called when cut in line", async () => {
+  await virtually(async () => {
+    const semaphore = new Semaphore(1);
+    assert.equal(await semaphore.with(() => 42), 42);
+    await assert.rejects(
+      semaphore.with(() => {
+        throw new Error("inside");
+      }),
+      /inside/,
+    );
+    assert.equal(await moveOnAfter(10, () => semaphore.with(sleepForever)), undefined);
+    assert.deepEqual(semaphore.statistics(), idle);
+
+    using _permit = await semaphore.acquire();
+    let called = false;
+    await moveOnAfter(10, () => semaphore.with(() => (called = true)));
+    assert.equal(called, false);
+  });
+});
+
+test("Semaphore: a permit is released once, however often it is asked to", async () => {
+  const semaphore = new Semaphore(2);
+  const permit = await semaphore.acquire();
+  await semaphore.acquire();
+  permit.release();
+  permit.release();
+  permit[Symbol.dispose]();
+  assert.deepEqual(semaphore.statistics(), { free: 1, held: 1, waiting: 0 });
+});
+
+test("Semaphore.release() gives back a permit of the current task before that of another", async () => {
+  await virtually(async () => {
+    const semaphore = new Semaphore(2);
+    await withTaskGroup(async (group) => {
+      const others = group.spawn(async function other() {
+        const permit = await semaphore.acquire();
+        await sleep(10);
+        assert.deepEqual(semaphore.statistics(), { free: 1, held: 1, waiting: 0 });
+        permit.release();
+      });
+      group.spawn(async function mine() {
+        await semaphore.acquire();
+        semaphore.release();
+      });
+      await others;
+    });
+    assert.deepEqual(semaphore.statistics(), { free: 2, held: 0, waiting: 0 });
+  });
+});
+
+test("Semaphore.release() without a holder adds a permit, up to max", () => {
+  const counter = new Semaphore(0, { max: 2 });
+  counter.release();
+  counter.release();
+  assert.equal(counter.free, 2);
+  assert.throws(() => counter.release(), InvalidStateError);
+  assert.throws(() => new Semaphore(1).release(), InvalidStateError);
+});
+
+test("Semaphore of no permits and without a bound counts signals, and wakes who waits for one", async () => {
+  await virtually(async () => {
+    const signals = new Semaphore(0, { max: Infinity });
+    await withTaskGroup(async (group) => {
+      const waiter = group.spawn(() => signals.acquire());
+      await waitAllTasksBlocked();
+      signals.release();
+      await waiter;
+      assert.deepEqual(signals.statistics(), { free: 0, held: 1, waiting: 0 });
+    });
+  });
+});
+
+test("Semaphore rejects numbers of permits that make no sense", () => {
+  for (const permits of [-1, 1.5, Number.NaN, "2" as unknown as number]) {
+    assert.throws(() => new Semaphore(permits), RangeError);
+  }
+  assert.throws(() => new Semaphore(3, { max: 2 }), RangeError);
+  assert.throws(() => new Semaphore(0, { max: -1 }), RangeError);
+  assert.equal(new Semaphore(Infinity).free, Infinity);
+});
+
+test("Semaphore works outside of every task", async () => {
+  const semaphore = new Semaphore(1);
+  const permit = await semaphore.acquire();
+  const second = semaphore.acquire();
+  permit.release();
+  (await second).release();
+  assert.deepEqual(semaphore.statistics(), idle);
+});

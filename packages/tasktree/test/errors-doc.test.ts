@@ -1,0 +1,28 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import * as tasktree from "../src/index.ts";
+
+/** The rows of the table in docs/errors.md: class, name, code. */
+function documented(): string[] {
+  const text = readFileSync(new URL("../../../docs/errors.md", import.meta.url), "utf8");
+  return [...text.matchAll(/^\| `(\w+)` \| `(\w+)` \| `(\w+)` \|/gm)].map((row) => row.slice(1).join(" ")).toSorted();
+}
+
+/** What the everyday door exports, each made with the arguments it needs. */
+function exported(): string[] {
+  const made: Record<string, Error & { code?: unknown }> = {
+    CancelledError: new tasktree.CancelledError({ why: "explicit", scope: "main" }),
+    WorkCancelledError: new tasktree.WorkCancelledError("message"),
+    TimeoutError: new tasktree.TimeoutError("message", { deadline: 1 }),
+    InvalidStateError: new tasktree.InvalidStateError("message"),
+    DeadlockError: new tasktree.DeadlockError("message"),
+    StuckTaskError: new tasktree.StuckTaskError("message", { task: "main" }),
+  };
+  const classes = Object.keys(tasktree).filter((name) => name.endsWith("Error"));
+  return classes.map((name) => `${name} ${made[name]?.name} ${String(made[name]?.code)}`).toSorted();
+}
+
+test("docs/errors.md and the code list the same error classes, names and codes", () => {
+  assert.deepEqual(documented(), exported());
+});

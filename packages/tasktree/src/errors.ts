@@ -15,7 +15,11 @@ class BrandedError extends Error {
     const brand: unknown = Object.hasOwn(this, "brand") ? (this as { brand?: unknown }).brand : undefined;
     if (typeof brand !== "symbol")
       return Function.prototype[Symbol.hasInstance].call<unknown, [unknown], boolean>(this, value);
-    return typeof value === "object" && value !== null && brand in value;
+    try {
+      return typeof value === "object" && value !== null && brand in value;
+    } catch {
+      return false;
+    }
   }
 
   constructor(name: string, code: string, message: string, cause: unknown) {
@@ -223,7 +227,11 @@ export function causes(error: unknown, target: unknown): boolean {
 
 /** @internal */
 export function causeOf(error: unknown): unknown {
-  return isObject(error) ? (error as { cause?: unknown }).cause : undefined;
+  try {
+    return isObject(error) ? (error as { cause?: unknown }).cause : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** @internal */
@@ -234,16 +242,16 @@ export function isObject(value: unknown): value is object {
 /** A value as an error message shows it: short, and never throwing. @internal */
 export function brief(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}...` : value);
-  if (typeof value === "function") return `function ${value.name || "(anonymous)"}`;
   if (typeof value === "bigint") return `${value}n`;
   if (!isObject(value)) return String(value);
   try {
+    if (typeof value === "function") return `function ${value.name || "(anonymous)"}`;
     if (value instanceof Error) return `${value.name}: ${value.message}`;
     if (typeof (value as { then?: unknown }).then === "function") return "a promise";
     return Array.isArray(value)
       ? `an array of ${value.length}`
       : `an object (${value.constructor?.name ?? "no class"})`;
   } catch {
-    return "an object";
+    return typeof value === "function" ? "a function" : "an object";
   }
 }

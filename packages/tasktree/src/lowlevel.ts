@@ -1,5 +1,6 @@
 /** What an outsider needs to build a primitive. */
 export { quiet } from "./core/block.ts";
+export { bound } from "./core/current.ts";
 export { checkpoint, passed, refused, refusedIntake } from "./core/checkpoint.ts";
 export { WaitList, type Waitable, type WaitOptions } from "./core/wait-list.ts";
 export { currentScope, currentSignal, currentTask, now, outside } from "./core/here.ts";

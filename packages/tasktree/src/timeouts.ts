@@ -25,12 +25,13 @@ export function sleepForever(): Promise<never> {
  * @throws {RangeError} If `deadline` is NaN.
  */
 export function sleepUntil(deadline: number): Promise<void> {
+  const node = here();
   try {
-    checkDeadline(deadline);
+    checkDeadline(deadline, node);
   } catch (error) {
     return Promise.reject(error);
   }
-  return sleepIn(here(), deadline);
+  return sleepIn(node, deadline);
 }
 
 /**
@@ -46,12 +47,12 @@ export function sleepUntil(deadline: number): Promise<void> {
  * ```
  */
 export function sleep(ms: number): Promise<void> {
+  const node = here();
   try {
-    checkMilliseconds("sleep", ms);
+    checkMilliseconds("sleep", ms, node);
   } catch (error) {
     return Promise.reject(error);
   }
-  const node = here();
   return sleepIn(node, node.root.clock.now() + ms);
 }
 
@@ -136,8 +137,9 @@ export function failAfter<T>(ms: number, fn: (scope: Scope) => T | PromiseLike<T
 }
 
 function deadlineIn(what: string, ms: number): number {
-  checkMilliseconds(what, ms);
-  return here().root.clock.now() + ms;
+  const node = here();
+  checkMilliseconds(what, ms, node);
+  return node.root.clock.now() + ms;
 }
 
 function deadlineScope(what: string, deadline: number, fn: { readonly name: string }): ScopeNode {

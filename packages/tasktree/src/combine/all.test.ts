@@ -5,7 +5,7 @@ import {
   all,
   CancelledError,
   checkpoint,
-  currentScope,
+  currentTask,
   moveOnAfter,
   sleep,
   sleepForever,
@@ -149,12 +149,10 @@ test("B1a a cancelled all() with a limit starts nothing more, even if a function
   });
 });
 
-test("B1a all() has each function run as a child of its own", async () => {
+test("B1a all() has each function run as a child of its own, named as the function", async () => {
   await virtually(async () => {
-    const scope = currentScope();
-    const scopes = await all([() => currentScope(), () => currentScope()]);
-    assert.notEqual(scopes[0], scopes[1]);
-    assert.ok(!scopes.includes(scope));
+    const path = async () => currentTask()!.path;
+    assert.deepEqual(await all([path, () => currentTask()!.path]), ["main/path", "main/all[1]"]);
   });
 });
 

@@ -1,5 +1,5 @@
 import { brief } from "../errors.ts";
-import { quiet, withTaskGroup } from "../lowlevel.ts";
+import { quiet, refusedIntake, withTaskGroup } from "../lowlevel.ts";
 import { checkJobs, checkLimit, type Job } from "./functions.ts";
 
 export interface AllOptions {
@@ -66,6 +66,9 @@ async function values(jobs: readonly Job<unknown>[], { limit = Infinity }: AllOp
     let next = 0;
     const runSome = async (): Promise<void> => {
       while (next < jobs.length) {
+        // What a cancelled group has not started it never starts, even if a function swallows the cancellation.
+        const refusal = refusedIntake();
+        if (refusal !== undefined) return await refusal;
         const at = next++;
         results[at] = await jobs[at]!();
       }

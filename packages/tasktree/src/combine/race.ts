@@ -1,8 +1,11 @@
-import { quiet, withTaskGroup } from "../lowlevel.ts";
+import { bound, quiet, withTaskGroup } from "../lowlevel.ts";
 import { checkJobs, type Job } from "./functions.ts";
 
 export interface RaceOptions<T> {
-  /** Gets the value of a function that was not the first and still returned one: close the connection, say. */
+  /**
+   * Gets the value of a function that was not the first and still returned one: close the connection, say. Called in the
+   * context of this call.
+   */
   readonly onLoser?: (value: T) => void;
 }
 
@@ -36,13 +39,14 @@ async function firstOf<T>(jobs: Iterable<Job<T>>, options: RaceOptions<T>): Prom
   const racers = [...jobs];
   checkJobs("a race", racers);
   if (racers.length === 0) throw new RangeError("Cannot run a race of nothing: wanted at least one function");
+  const onLoser = options.onLoser === undefined ? undefined : bound(options.onLoser);
   let winner: { readonly value: T } | undefined;
   try {
     await withTaskGroup((group) => {
       racers.forEach((job, at) => {
         const racer = async (): Promise<void> => {
           const value = await job();
-          if (winner !== undefined) return options.onLoser?.(value);
+          if (winner !== undefined) return onLoser?.(value);
           winner = { value };
           group.cancel("the race is decided");
         };
@@ -50,7 +54,7 @@ async function firstOf<T>(jobs: Iterable<Job<T>>, options: RaceOptions<T>): Prom
       });
     });
   } catch (error) {
-    if (winner !== undefined) options.onLoser?.(winner.value);
+    if (winner !== undefined) onLoser?.(winner.value);
     throw error;
   }
   return winner!.value;

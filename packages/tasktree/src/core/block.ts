@@ -1,8 +1,9 @@
 /** Running a block in a scope of its own, and leaving the scope (rule C5). */
 import { brief, isCancelled, isObject, suppress } from "../errors.ts";
+import { passed } from "./checkpoint.ts";
 import { failuresIn, isCancellation } from "./classify.ts";
 import { enter } from "./current.ts";
-import type { ScopeNode } from "./scope.ts";
+import { within, type ScopeNode } from "./scope.ts";
 
 export type Result<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown };
 
@@ -11,11 +12,15 @@ export async function runBlock<S extends ScopeNode, T>(
   scope: S,
   fn: (scope: S) => T | PromiseLike<T>,
 ): Promise<Result<T>> {
+  let result: Result<T>;
   try {
-    return { ok: true, value: await enter(scope, callBlock<S, T | PromiseLike<T>>, fn, scope) };
+    result = { ok: true, value: await enter(scope, callBlock<S, T | PromiseLike<T>>, fn, scope) };
   } catch (error) {
-    return { ok: false, error };
+    result = { ok: false, error };
   }
+  // Blocks that never wait must not keep timers and I/O from their turn either (rule F2).
+  if (scope.root.clock.turnIsOver()) await passed(undefined, scope);
+  return result;
 }
 
 function ignore(): void {}
@@ -60,16 +65,22 @@ function callBlock<S, T>(fn: (scope: S) => T, scope: S): T {
 /** Ends `scope`: gives the block's value, undefined if the scope has absorbed its cancellation, or throws. */
 export function leaveScope<T>(scope: ScopeNode, result: Result<T>): T | undefined {
   scope.end();
-  const failures = scope.takeFailures();
-  if (!result.ok) {
-    if (!isCancellation(result.error, scope)) failures.push(...failuresIn(result.error, scope));
-    else if (failures.length === 0) return leaveCancelled(scope);
-  } else if (failures.length === 0) {
-    if (scope.swallowed)
-      scope.root.instruments?.warning(`'${scope.path}' was told of its cancellation and returned a value`, scope);
-    return result.value;
+  let failures = scope.takeFailures();
+  if (result.ok) {
+    if (failures === undefined) return returned(scope, result.value);
+  } else if (!isCancellation(result.error, scope)) {
+    failures = [...(failures ?? []), ...failuresIn(result.error, scope)];
+  } else if (failures === undefined) {
+    return leaveCancelled(scope);
   }
-  throw leavingWith(scope, combined(failures));
+  throw leavingWith(scope, combined(failures!));
+}
+
+function returned<T>(scope: ScopeNode, value: T): T {
+  if (scope.swallowed) {
+    scope.root.instruments?.warning(`'${scope.path}' was told of its cancellation and returned a value`, scope);
+  }
+  return value;
 }
 
 function leaveCancelled(scope: ScopeNode): undefined {
@@ -109,7 +120,7 @@ export function checkFunction(what: string, fn: unknown, scope: ScopeNode): void
 }
 
 /** @throws {RangeError} If a grace is given that is not a number of milliseconds from 0. */
-export function checkGrace(grace: unknown): void {
+export function checkGrace(grace: unknown, node?: ScopeNode): void {
   if (grace === undefined || (typeof grace === "number" && grace >= 0)) return;
-  throw new RangeError(`Cannot use ${brief(grace)} as grace: wanted milliseconds from 0 to Infinity`);
+  throw new RangeError(`Cannot use ${brief(grace)} as grace${within(node)}: wanted milliseconds from 0 to Infinity`);
 }

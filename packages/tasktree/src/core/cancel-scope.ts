@@ -4,6 +4,7 @@ import {
   checkDeadline,
   checkMilliseconds,
   ScopeNode,
+  within,
   type Scope,
   type ScopeKind,
   type ScopeSettings,
@@ -56,8 +57,8 @@ export function withCancelScope<T>(
 
 /** A node below the running code's, its options checked and put in force. */
 export function openScope(kind: ScopeKind, options: CancelScopeOptions & ScopeSettings): ScopeNode {
-  checkScopeOptions(options);
   const parent = here();
+  checkScopeOptions(options, parent);
   checkLiving("open a scope", parent);
   return settle(new ScopeNode(kind, parent, parent.root, currentFrame()?.locals, options.name, options), options);
 }
@@ -69,11 +70,15 @@ export function checkLiving(what: string, parent: ScopeNode): void {
   throw new InvalidStateError(`Cannot ${what} in '${parent.path}': it has ended`);
 }
 
-export function checkScopeOptions(options: CancelScopeOptions): void {
-  checkGrace(options.grace);
-  if (options.deadline !== undefined) checkDeadline(options.deadline);
-  if (options.signal !== undefined && !(options.signal instanceof AbortSignal)) {
-    throw new TypeError(`Cannot use ${brief(options.signal)} as signal: wanted an AbortSignal`);
+export function checkScopeOptions(options: CancelScopeOptions, parent: ScopeNode): void {
+  const { deadline, signal, grace, name } = options;
+  checkGrace(grace, parent);
+  if (deadline !== undefined) checkDeadline(deadline, parent);
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw new TypeError(`Cannot use ${brief(signal)} as signal${within(parent)}: wanted an AbortSignal`);
+  }
+  if (name !== undefined && typeof name !== "string") {
+    throw new TypeError(`Cannot use ${brief(name)} as name${within(parent)}: wanted a string`);
   }
 }
 
@@ -100,16 +105,18 @@ export function shield<T>(fn: () => T | PromiseLike<T>, options: { readonly time
   return inScope(
     () => {
       checkFunction("shield", fn, here());
-      return openScope("shield", { shield: checkedTimeout(options) });
+      return openScope("shield", { shield: checkedTimeout(options, here()) });
     },
     (scope) => runScope(scope, () => fn()) as Promise<T>,
   );
 }
 
-function checkedTimeout(options: { readonly timeout?: unknown } | undefined): number {
+function checkedTimeout(options: { readonly timeout?: unknown } | undefined, node: ScopeNode): number {
   const timeout = options?.timeout;
-  if (timeout === undefined) throw new RangeError("Cannot shield without a timeout: give milliseconds, or Infinity");
-  checkMilliseconds("shield", timeout);
-  if (timeout < 0) throw new RangeError(`Cannot shield for ${timeout} ms: wanted 0 to Infinity`);
+  if (timeout === undefined) {
+    throw new RangeError(`Cannot shield without a timeout${within(node)}: give milliseconds, or Infinity`);
+  }
+  checkMilliseconds("shield", timeout, node);
+  if (timeout < 0) throw new RangeError(`Cannot shield for ${timeout} ms${within(node)}: wanted 0 to Infinity`);
   return timeout;
 }

@@ -32,7 +32,7 @@ export function refusedIntake(node: ScopeNode = here()): Promise<never> | undefi
 function refuse(node: ScopeNode, force: Force, intake: boolean): Promise<never> | undefined {
   if (node.told < force.depth) {
     node.tell();
-    return rejected(node, force.error);
+    if (node.root.clock.now() < force.cutoff) return rejected(node, force.error);
   }
   if (node.unwinding && !node.ended)
     return intake && node.bornTold < force.depth ? rejected(node, force.error) : undefined;

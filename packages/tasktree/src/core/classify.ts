@@ -1,6 +1,6 @@
 /** Is this error a cancellation, or a failure? (rule C6) */
 import { CancelledError, causeOf, isObject } from "../errors.ts";
-import type { ScopeNode } from "./scope.ts";
+import type { Force, ScopeNode } from "./scope.ts";
 
 const longestChain = 8;
 
@@ -28,10 +28,18 @@ function isOneOf(error: unknown, visible: Set<unknown>, nesting: number): boolea
     if (visible.has(link)) return true;
   }
   if (!isObject(error)) return false;
-  const { name, code } = error as { name?: unknown; code?: unknown };
-  if (name === "AbortError" || code === "ABORT_ERR") return true;
+  if (isAbort(error)) return true;
   const parts = partsOf(error);
   return parts.length > 0 && nesting < longestChain && parts.every((part) => isOneOf(part, visible, nesting + 1));
+}
+
+function isAbort(error: object): boolean {
+  try {
+    const { name, code } = error as { name?: unknown; code?: unknown };
+    return name === "AbortError" || code === "ABORT_ERR";
+  } catch {
+    return false;
+  }
 }
 
 function leaves(error: unknown, nesting: number): unknown[] {
@@ -40,12 +48,21 @@ function leaves(error: unknown, nesting: number): unknown[] {
 }
 
 function partsOf(error: unknown): unknown[] {
-  if (error instanceof SuppressedError) return [error.error as unknown, error.suppressed as unknown];
-  return error instanceof AggregateError ? error.errors : [];
+  try {
+    if (error instanceof SuppressedError) return [error.error as unknown, error.suppressed as unknown];
+    return error instanceof AggregateError ? error.errors : [];
+  } catch {
+    return [];
+  }
 }
+
+/** Nodes that share a force see the same: a failure on its way out asks at every scope that it leaves. */
+const seenUnder = new WeakMap<Force, Set<unknown>>();
 
 /** What stands for the cancellations that `node` sees: their errors, and the reasons of the signals that caused them. */
 function visibleErrors(node: ScopeNode): Set<unknown> {
+  const known = seenUnder.get(node.force!);
+  if (known !== undefined) return known;
   const errors = new Set<unknown>([node.force!.error]);
   for (let at: ScopeNode | undefined = node; at !== undefined; at = at.parent) {
     const error = at.own?.error;
@@ -55,5 +72,6 @@ function visibleErrors(node: ScopeNode): Set<unknown> {
     }
     if (at.hides) break;
   }
+  seenUnder.set(node.force!, errors);
   return errors;
 }

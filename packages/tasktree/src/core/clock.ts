@@ -47,6 +47,8 @@ class Line {
   }
 }
 
+const settledAtOnce = 128;
+
 /** What makes a {@link Clock} go: the machine's timers, or a test. */
 export interface ClockDriver {
   /** Milliseconds since some moment; never goes back. */
@@ -70,7 +72,9 @@ export class Clock {
   #sweepAt = 1024;
   /** Counts what happens on this clock's trees, so that a test can tell when nothing does. */
   steps = 0;
-  readonly #postponed: (() => void)[] = [];
+  #postponed: unknown[] = [];
+  /** How much of {@link #postponed} has been settled. */
+  #settled = 0;
   #holding = 0;
   #forever = 0;
 
@@ -82,8 +86,9 @@ export class Clock {
     return this.#driver.now();
   }
 
+  /** Also while others wait for their turn: who comes now comes after them. */
   turnIsOver(): boolean {
-    return this.#driver.turnIsOver();
+    return this.#postponed.length > 0 || this.#driver.turnIsOver();
   }
 
   /** How many sleepers and alarms with a time are set that keep the process alive. */
@@ -135,19 +140,42 @@ export class Clock {
 
   /** Calls `settle(value)`: now, or in the next turn of the event loop when this one has lasted long enough. */
   inTurn<T>(settle: (value: T) => void, value: T): void {
-    if (!this.#driver.turnIsOver()) return settle(value);
-    this.#postponed.push(() => settle(value));
-    if (this.#postponed.length === 1) inHostContext(() => setImmediate(() => this.#nextTurn()));
+    if (!this.turnIsOver()) return settle(value);
+    // Flat, in pairs: there may be a hundred thousand of them.
+    if (this.#postponed.push(settle, value) === 2) this.#orderTurn();
   }
 
-  #nextTurn(): void {
-    this.#driver.newTurn();
-    for (const settle of this.#postponed.splice(0)) settle();
+  #orderTurn(): void {
+    inHostContext(() =>
+      setImmediate(() => {
+        this.#driver.newTurn();
+        this.#settleSome();
+      }),
+    );
+  }
+
+  /** A few at a time, so that what they resume counts as part of the turn. */
+  #settleSome(): void {
+    const postponed = this.#postponed;
+    const end = Math.min(this.#settled + 2 * settledAtOnce, postponed.length);
+    while (this.#settled < end) {
+      const settle = postponed[this.#settled++] as (value: unknown) => void;
+      settle(postponed[this.#settled++]);
+    }
+    if (end === postponed.length) {
+      this.#postponed = [];
+      this.#settled = 0;
+    } else if (this.#driver.turnIsOver()) {
+      this.#orderTurn();
+    } else {
+      void Promise.resolve().then(() => this.#settleSome());
+    }
   }
 
   /** Rings and wakes everything that is due: millisecond by millisecond, in each the alarms before the sleepers. */
   advance(): void {
     this.#armed = Infinity;
+    this.#driver.newTurn();
     const now = this.now();
     for (let line = this.#firstLine(); line !== undefined && line.tick <= now; line = this.#firstLine()) {
       this.#ticks.pop();
@@ -214,7 +242,8 @@ export class Clock {
     this.#holding += timed;
     this.#forever += forever;
     const after = this.#holding + this.#forever;
-    if (before === 0 || after === 0) this.#driver.hold(after > 0);
+    // Told also of the first one with a time: virtual time does not move for those without.
+    if (before === 0 || after === 0 || (timed > 0 && this.#holding === timed)) this.#driver.hold(after > 0);
   }
 
   #arm(tick: number): void {

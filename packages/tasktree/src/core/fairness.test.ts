@@ -62,6 +62,19 @@ test("F2 timers get their turn however busily tasks hand a permit to each other"
   );
 });
 
+test("F2 timers get their turn however many groups are opened and left, though nothing in them waits", async () => {
+  await run(
+    async () => {
+      let rang = false;
+      setTimeout(() => (rang = true), 1);
+      const started = performance.now();
+      while (!rang && performance.now() - started < 1000) await all([() => 1, () => 2]);
+      assert.ok(rang);
+    },
+    { host: false },
+  );
+});
+
 /** A clock on which every turn is over at once, and begins anew when told. */
 class ImpatientClock implements ClockDriver {
   patient = false;

@@ -321,7 +321,8 @@ export class GroupNode extends ScopeNode implements OpenTaskGroup {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#disposed = true;
-    this.cancelAs("explicit", "disposed");
+    // What is being cancelled already is not told anew: that would cut its cleanup.
+    if (!this.freshlyCut) this.cancelAs("explicit", "disposed");
     this.#close();
     await this.#closing;
     if (!this.#delivered && this.failed) this.#throwVerdict();
@@ -418,7 +419,7 @@ export function openTaskGroup(options: OpenTaskGroupOptions = {}): OpenTaskGroup
 }
 
 function openGroup(parent: ScopeNode, options: TaskGroupOptions, open: boolean): GroupNode {
-  checkScopeOptions(options);
+  checkScopeOptions(options, parent);
   checkLiving("open a group", parent);
   return settle(new GroupNode("group", parent, parent.root, currentFrame()?.locals, options, open), options);
 }

@@ -41,6 +41,10 @@ export class Root {
   nextTaskId = 1;
   /** Foreign promises that were abandoned and have not settled. */
   readonly orphans: Set<Orphan> = new Set();
+  /** The nodes in which waits were cut whose waiters have not resumed yet. */
+  readonly justCut: ScopeNode[] = [];
+  /** Whether the step in which they resume is ordered. */
+  delivering = false;
   readonly #reported = new WeakMap<object, ScopeNode[]>();
   readonly #context = captureContext();
   /** Never cancelled: for code outside of any run. */

@@ -1,6 +1,6 @@
 import { brief, DeadlockError, InvalidStateError, suppress, WorkCancelledError } from "../errors.ts";
 import { checkFunction, checkGrace } from "./block.ts";
-import { currentFrame, here } from "./current.ts";
+import { currentFrame, here, implicitRoot } from "./current.ts";
 import type { GroupNode } from "./group.ts";
 import { Host } from "./host.ts";
 import type { Instrument } from "./instrument.ts";
@@ -41,7 +41,7 @@ export interface RunOptions extends RootOptions {
  */
 export async function run<T>(main: () => T | PromiseLike<T>, options: RunOptions = {}): Promise<T> {
   const frame = currentFrame();
-  if (frame !== undefined && !frame.node.root.node.ended) {
+  if (frame !== undefined && !frame.node.root.node.ended && frame.node !== implicitRoot()) {
     throw new InvalidStateError(
       `Cannot run inside '${frame.node.path}': open a group there, or call run outside of every task`,
     );
@@ -77,7 +77,7 @@ function withFailures(deadlock: DeadlockError, group: GroupNode): DeadlockError 
 
 function checkOptions(options: RunOptions): void {
   checkGrace(options.grace);
-  if (options.drainMs !== undefined) checkMilliseconds("drainMs", options.drainMs);
+  if (options.drainMs !== undefined) checkMilliseconds("drainMs", options.drainMs, undefined);
   if (options.onStuck !== undefined && options.onStuck !== "wait" && options.onStuck !== "abandon") {
     throw new TypeError(`Cannot use ${brief(options.onStuck)} as onStuck: wanted "wait" or "abandon"`);
   }

@@ -8,7 +8,7 @@
  *
  * Nothing here recurses: trees of 100,000 nested scopes are walked by their own links.
  */
-import { CancelledError, type CancelWhy } from "../errors.ts";
+import { brief, CancelledError, type CancelWhy } from "../errors.ts";
 import { LinkedList, type Linked } from "../internal/linked-list.ts";
 import { Alarm, type AlarmOwner } from "./clock.ts";
 import { implicitRoot, type Frame, type Locals } from "./current.ts";
@@ -62,6 +62,8 @@ const abandoned = 8;
 const reached = 16;
 const absorbed = 32;
 const drained = 64;
+const justCut = 128;
+const unshieldable = 256;
 
 /** What few nodes need. */
 interface Rare {
@@ -133,8 +135,8 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
     }
     this.depth = parent.depth + 1;
     (parent.children ??= new LinkedList()).push(this);
-    this.#flags = parent.#flags & (hidesSomething | drained | abandoned);
-    if (settings?.shield !== undefined) {
+    this.#flags = parent.#flags & (hidesSomething | drained | abandoned | unshieldable);
+    if (settings?.shield !== undefined && (this.#flags & unshieldable) === 0) {
       this.#hide(settings.shield);
     } else if (parent.force !== undefined) {
       this.force = parent.force;
@@ -259,9 +261,11 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
     return this.own !== undefined && this.told >= this.depth && this.bornTold < this.depth;
   }
 
-  takeFailures(): unknown[] {
-    const failures = this.#rare?.failures ?? [];
-    if (this.#rare !== undefined) this.#rare.failures = undefined;
+  /** What {@link noteFailure} has noted; undefined for nothing. */
+  takeFailures(): unknown[] | undefined {
+    const rare = this.#rare;
+    const failures = rare?.failures;
+    if (failures !== undefined) rare!.failures = undefined;
     return failures;
   }
 
@@ -285,7 +289,21 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
     if (!news && !late) return;
     this.#rare?.signal?.abort(this.force.error);
     this.#rare?.lateSignal?.abort(this.force.error);
-    if (this.#cutWaits(late) && news) this.tell();
+    if (this.#cutWaits(late)) this.#markCut();
+    if ((this.#flags & justCut) !== 0) this.tell();
+  }
+
+  /** Until the waiter resumes, what is cancelled too is covered by the same throw. */
+  #markCut(): void {
+    if ((this.#flags & justCut) !== 0) return;
+    this.#flags |= justCut;
+    this.root.justCut.push(this);
+  }
+
+  /** The waiters of what was cut now resume. */
+  static resume(root: Root): void {
+    for (const node of root.justCut.splice(0)) node.#flags &= ~justCut;
+    root.delivering = false;
   }
 
   /** Cuts what waits here; tells whether anything did. Cleanup that may finish its wait is cut at the cut-off alone. */
@@ -323,7 +341,7 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
   }
 
   set deadline(deadline: number) {
-    checkDeadline(deadline);
+    checkDeadline(deadline, this);
     if (this.ended) return;
     const alarm = (this.#need().deadline ??= new Alarm(this));
     if (deadline > this.root.clock.now()) {
@@ -373,10 +391,11 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
     }
   }
 
-  /** Ends a shield and those inside: what was hidden is delivered, and the grace for that is over. */
+  /** Ends a shield and those inside, also later ones: what was hidden is delivered, and the grace for that is over. */
   dissolve(): void {
+    const ending = this.#rare?.shield === "until cut-off" ? 0 : unshieldable;
     for (let node: ScopeNode | undefined = this; node !== undefined; node = successor(node, this))
-      node.#flags &= ~hides;
+      node.#flags = (node.#flags & ~hides) | ending;
     let force: Force | undefined;
     for (let node = this.parent; node !== undefined; node = node.parent) {
       if (node.own !== undefined) force = sum(force, node.own);
@@ -387,7 +406,7 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
   // --- draining
 
   drain(ms: number): void {
-    checkMilliseconds("drain", ms);
+    checkMilliseconds("drain", ms, this);
     if (this.ended || this.own !== undefined) return;
     for (let node: ScopeNode | undefined = this; node !== undefined; node = successor(node, this)) {
       node.#flags |= drained;
@@ -452,6 +471,7 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
   }
 
   closeChild(child: ScopeNode): void {
+    if (child.freshlyCut) return; // told anew, its cleanup would be cut
     const message = `'${this.path}' ended before '${child.path}', which was opened inside and not awaited: it is cancelled`;
     this.root.instruments?.warning(message, child);
     child.cancelAs("parent", "the scope around it has ended");
@@ -463,9 +483,10 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
     this.#flags |= ended;
     const rare = this.#rare;
     if (rare !== undefined) {
-      const { clock } = this.root;
-      for (const alarm of [rare.deadline, rare.cutoff, rare.shieldEnd, rare.drainEnd])
-        if (alarm !== undefined) clock.clear(alarm);
+      this.#clear(rare.deadline);
+      this.#clear(rare.cutoff);
+      this.#clear(rare.shieldEnd);
+      this.#clear(rare.drainEnd);
       rare.unlinkSignal?.();
     }
     const parent = this.parent;
@@ -473,6 +494,10 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
     if (this.waits !== undefined) this.#leaveWaits(parent.living());
     this.list?.remove(this);
     parent.childLeft();
+  }
+
+  #clear(alarm: Alarm | undefined): void {
+    if (alarm !== undefined) this.root.clock.clear(alarm);
   }
 
   /** A child has left the tree. */
@@ -539,6 +564,7 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
 /** Brings `force` to every node below `start` that no shield hides; the shields are told what they hide. */
 function reach(start: ScopeNode, force: Force): void {
   scheduleAborts();
+  beginDelivery(start.root);
   for (let node: ScopeNode | undefined = start; node !== undefined;) {
     if (node !== start && node.hides) {
       node.hideBelow(force.cutoff);
@@ -549,6 +575,17 @@ function reach(start: ScopeNode, force: Force): void {
     }
   }
   summed = undefined;
+}
+
+/** Orders, before any wait is cut, a step that comes before the first waiter resumes and after listeners of signals. */
+function beginDelivery(root: Root): void {
+  if (root.delivering) return;
+  root.delivering = true;
+  root.clock.inTurn(endDelivery, root);
+}
+
+function endDelivery(root: Root): void {
+  void Promise.resolve(root).then(ScopeNode.resume);
 }
 
 /** The next node of the subtree of `top`, parents before children. */
@@ -584,20 +621,27 @@ function sum(a: Force | undefined, b: Force): Force {
 }
 
 /** @throws {RangeError} If `ms` is not a number of milliseconds. */
-export function checkMilliseconds(what: string, ms: unknown): asserts ms is number {
-  if (typeof ms !== "number")
-    throw new TypeError(`Cannot use ${describe(ms)} as milliseconds of ${what}: wanted a number`);
-  if (Number.isNaN(ms))
-    throw new RangeError(`Cannot use NaN as milliseconds of ${what}: wanted a number from 0 to Infinity`);
+export function checkMilliseconds(what: string, ms: unknown, node: ScopeNode | undefined): asserts ms is number {
+  if (isTime(ms)) return;
+  throw refusedTime(ms, `milliseconds of ${what}${within(node)}: wanted a number, or Infinity`);
 }
 
-export function checkDeadline(deadline: unknown): asserts deadline is number {
-  if (typeof deadline !== "number")
-    throw new TypeError(`Cannot use ${describe(deadline)} as deadline: wanted a number`);
-  if (Number.isNaN(deadline))
-    throw new RangeError("Cannot use NaN as deadline: wanted a time on the run's clock, or Infinity");
+/** @throws {RangeError} If `deadline` is not a time. */
+export function checkDeadline(deadline: unknown, node: ScopeNode): asserts deadline is number {
+  if (isTime(deadline)) return;
+  throw refusedTime(deadline, `deadline${within(node)}: wanted a time on the run's clock, or Infinity`);
 }
 
-function describe(value: unknown): string {
-  return value === null ? "null" : typeof value;
+function isTime(value: unknown): boolean {
+  return typeof value === "number" && !Number.isNaN(value);
+}
+
+function refusedTime(value: unknown, wanted: string): Error {
+  const message = `Cannot use ${brief(value)} as ${wanted}`;
+  return typeof value === "number" ? new RangeError(message) : new TypeError(message);
+}
+
+/** " in 'main/worker-3'", for an error message. */
+export function within(node: ScopeNode | undefined): string {
+  return node === undefined ? "" : ` in '${node.path}'`;
 }

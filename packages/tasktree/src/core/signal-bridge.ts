@@ -67,56 +67,71 @@ export class ScopeSignal {
   }
 }
 
+/** Whose signal it is, and what stands for the listeners that were added. */
+interface Guarded {
+  readonly scope: ScopeNode;
+  guards: WeakMap<object, EventListener> | undefined;
+  onabort: Listener | null;
+}
+
+const guarded = new WeakMap<AbortSignal, Guarded>();
+
 /** A listener that throws is a failure of the scope; without this the process would get an uncaught exception. */
 function guardListeners(signal: AbortSignal, scope: ScopeNode): void {
-  const guards = new WeakMap<object, EventListener>();
-  const guard = (listener: Listener): Listener => {
-    if (!isObject(listener)) return listener;
-    let guarded = guards.get(listener);
-    if (guarded === undefined) {
-      guarded = function abortListener(this: unknown, event: Event): void {
-        try {
-          if (typeof listener === "function") listener.call(this as never, event);
-          else listener.handleEvent(event);
-        } catch (error) {
-          if (scope.ended) scope.root.lateFailure(error, scope);
-          else scope.noteFailure(error);
-        }
-      };
-      guards.set(listener, guarded);
-    }
-    return guarded;
-  };
-  // Not bound: they are called with the signal as `this` below.
-  // oxlint-disable-next-line typescript/unbound-method
-  const { addEventListener, removeEventListener } = signal;
-  let onabort: Listener | null = null;
-  Object.defineProperties(signal, {
-    addEventListener: {
-      configurable: true,
-      writable: true,
-      value(type: string, listener: Listener, options?: ListenerOptions): void {
-        addEventListener.call(signal, type, guard(listener), options);
-      },
-    },
-    removeEventListener: {
-      configurable: true,
-      writable: true,
-      value(type: string, listener: Listener, options?: ListenerOptions): void {
-        removeEventListener.call(signal, type, guard(listener), options);
-      },
-    },
-    onabort: {
-      configurable: true,
-      get: () => onabort,
-      set(listener: Listener | null): void {
-        if (onabort !== null) removeEventListener.call(signal, "abort", guard(onabort));
-        onabort = typeof listener === "function" ? listener : null;
-        if (onabort !== null) addEventListener.call(signal, "abort", guard(onabort));
-      },
-    },
-  });
+  guarded.set(signal, { scope, guards: undefined, onabort: null });
+  Object.setPrototypeOf(signal, guardedPrototype);
 }
+
+function guard(signal: AbortSignal, listener: Listener): Listener {
+  if (!isObject(listener)) return listener;
+  const record = guarded.get(signal)!;
+  const guards = (record.guards ??= new WeakMap());
+  let guardian = guards.get(listener);
+  if (guardian === undefined) {
+    guardian = function abortListener(this: unknown, event: Event): void {
+      try {
+        if (typeof listener === "function") listener.call(this as never, event);
+        else listener.handleEvent(event);
+      } catch (error) {
+        if (record.scope.ended) record.scope.root.lateFailure(error, record.scope);
+        else record.scope.noteFailure(error);
+      }
+    };
+    guards.set(listener, guardian);
+  }
+  return guardian;
+}
+
+// One prototype for all signals of scopes: own properties would cost seven closures for each.
+const { addEventListener: add, removeEventListener: remove } = EventTarget.prototype;
+const guardedPrototype: AbortSignal = Object.create(AbortSignal.prototype, {
+  addEventListener: {
+    configurable: true,
+    writable: true,
+    value(this: AbortSignal, type: string, listener: Listener, options?: ListenerOptions): void {
+      add.call(this, type, guard(this, listener), options);
+    },
+  },
+  removeEventListener: {
+    configurable: true,
+    writable: true,
+    value(this: AbortSignal, type: string, listener: Listener, options?: ListenerOptions): void {
+      remove.call(this, type, guard(this, listener), options);
+    },
+  },
+  onabort: {
+    configurable: true,
+    get(this: AbortSignal): Listener | null {
+      return guarded.get(this)!.onabort;
+    },
+    set(this: AbortSignal, listener: Listener | null): void {
+      const record = guarded.get(this)!;
+      if (record.onabort !== null) remove.call(this, "abort", guard(this, record.onabort));
+      record.onabort = typeof listener === "function" ? listener : null;
+      if (record.onabort !== null) add.call(this, "abort", guard(this, record.onabort));
+    },
+  },
+}) as AbortSignal;
 
 const links = new WeakMap<AbortSignal, Set<ScopeNode>>();
 

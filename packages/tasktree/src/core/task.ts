@@ -147,9 +147,9 @@ export class TaskNode<T = unknown> extends ScopeNode implements Task<T>, Waitabl
       if (!ok && !isCancellation(value, this)) this.root.lateFailure(value, this);
       return;
     }
-    const failures = this.takeFailures();
-    if (!ok && !isCancellation(value, this)) failures.push(...failuresIn(value, this));
-    if (failures.length > 0) this.settle("failed", combined(failures));
+    let failures = this.takeFailures();
+    if (!ok && !isCancellation(value, this)) failures = [...(failures ?? []), ...failuresIn(value, this)];
+    if (failures !== undefined) this.settle("failed", combined(failures));
     else if (ok) this.settle("ok", value);
     else this.settle("cancelled", undefined);
   }
@@ -165,7 +165,7 @@ export class TaskNode<T = unknown> extends ScopeNode implements Task<T>, Waitabl
     this.root.instruments?.taskEnded(this, this.#outcome());
     const callbacks = this.#onEnd;
     this.#onEnd = this.#joiners = undefined;
-    for (const told of callbacks ?? []) this.#call(told);
+    if (callbacks !== undefined) for (const told of callbacks) this.#call(told);
     this.group.childEnded(this as TaskNode, this.#result);
   }
 

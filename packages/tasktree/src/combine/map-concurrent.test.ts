@@ -1,0 +1,289 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { virtually } from "../../test/virtual.ts";
+import {
+  CancelledError,
+  currentScope,
+  currentTask,
+  mapConcurrent,
+  moveOnAfter,
+  sleep,
+  sleepForever,
+  suppressedErrors,
+  TaskLocal,
+  withCancelScope,
+  withTaskGroup,
+} from "../index.ts";
+import { waitAllTasksBlocked } from "../testing/index.ts";
+
+async function collect<T>(results: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const result of results) all.push(result);
+  return all;
+}
+
+/** The numbers from 0, noting how many were taken and whether the source was closed. */
+function source(length = Infinity) {
+  const seen = { taken: 0, closed: false };
+  function* numbers() {
+    try {
+      while (seen.taken < length) yield seen.taken++;
+    } finally {
+      seen.closed = true;
+    }
+  }
+  return { seen, numbers: numbers() };
+}
+
+test("B1e mapConcurrent() gives results in the order of the items, whoever is ready first", async () => {
+  await virtually(async () => {
+    const fn = async (ms: number, index: number) => (await sleep(ms), `${index}:${ms}`);
+    assert.deepEqual(await collect(mapConcurrent([30, 10, 20, 5], fn, { limit: 3 })), ["0:30", "1:10", "2:20", "3:5"]);
+  });
+});
+
+test("B1e mapConcurrent() unordered gives results as they are ready", async () => {
+  await virtually(async () => {
+    const fn = async (ms: number) => (await sleep(ms), ms);
+    assert.deepEqual(await collect(mapConcurrent([30, 10, 20], fn, { limit: 3, ordered: false })), [10, 20, 30]);
+  });
+});
+
+test("B1e mapConcurrent() takes iterables, async iterables and synchronous functions; nothing gives nothing", async () => {
+  const double = (n: number) => n * 2;
+  assert.deepEqual(await collect(mapConcurrent(new Set([1, 2]), double, { limit: 1 })), [2, 4]);
+  async function* slowly() {
+    for (const n of [1, 2, 3]) {
+      await null;
+      yield n;
+    }
+  }
+  for (const ordered of [true, false]) {
+    assert.deepEqual(await collect(mapConcurrent(slowly(), double, { limit: Infinity, ordered })), [2, 4, 6]);
+    assert.deepEqual(await collect(mapConcurrent([], double, { limit: 1, ordered })), []);
+  }
+});
+
+for (const ordered of [true, false]) {
+  test(`B1e mapConcurrent({ ordered: ${ordered} }) has at most \`limit\` in work`, async () => {
+    await virtually(async () => {
+      let running = 0;
+      let most = 0;
+      const fn = async (n: number) => {
+        most = Math.max(most, ++running);
+        await sleep((n * 7) % 5);
+        running--;
+      };
+      await collect(mapConcurrent(Array(20).keys(), fn, { limit: 4, ordered }));
+      assert.equal(most, 4);
+    });
+  });
+
+  test(`B1e a slow consumer slows the source of mapConcurrent({ ordered: ${ordered} })`, async () => {
+    await virtually(async () => {
+      const { seen, numbers } = source(20);
+      let got = 0;
+      for await (const _ of mapConcurrent(numbers, (n) => n, { limit: 3, ordered })) {
+        await sleep(100);
+        got++;
+        // in work or done and not taken: 3; and the one in our hands
+        assert.ok(seen.taken <= got + 3, `took ${seen.taken} with ${got} done`);
+      }
+      assert.equal(got, 20);
+    });
+  });
+
+  test(`B1e leaving the loop of mapConcurrent({ ordered: ${ordered} }) cancels and awaits the work, and closes the source`, async () => {
+    for (const leave of ["break", "return", "throw"]) {
+      await virtually(async () => {
+        const { seen, numbers } = source();
+        let begun = 0;
+        let cleaned = 0;
+        const fn = async (n: number) => {
+          if (n === 0) return n;
+          begun++;
+          try {
+            return await sleepForever();
+          } finally {
+            await sleep(50);
+            cleaned++;
+          }
+        };
+        const use = async () => {
+          for await (const n of mapConcurrent(numbers, fn, { limit: 3, ordered })) {
+            assert.equal(n, 0);
+            await waitAllTasksBlocked();
+            if (leave === "break") break;
+            if (leave === "return") return;
+            throw new Error("left");
+          }
+        };
+        if (leave === "throw") await assert.rejects(use(), /left/);
+        else await use();
+        assert.ok(begun > 0);
+        assert.equal(cleaned, begun);
+        assert.ok(seen.closed);
+      });
+    }
+  });
+
+  test(`B1e the first failure comes out of the loop of mapConcurrent({ ordered: ${ordered} }) when all have ended`, async () => {
+    await virtually(async () => {
+      const error = new Error("item 2");
+      const late = new Error("cleanup of item 1");
+      const { seen, numbers } = source();
+      const ended: number[] = [];
+      const got: number[] = [];
+      const fn = async (n: number) => {
+        try {
+          if (n === 0) return n;
+          await sleep(n === 2 ? 10 : 1000);
+          throw error;
+        } finally {
+          await sleep(5);
+          ended.push(n);
+          if (n === 1) throw late;
+        }
+      };
+      const use = async () => {
+        for await (const n of mapConcurrent(numbers, fn, { limit: 3, ordered })) got.push(n);
+      };
+      await assert.rejects(use(), (thrown) => thrown === error);
+      assert.deepEqual(got, [0]);
+      assert.deepEqual(ended.sort(), Array.from({ length: seen.taken }, (_, n) => n).slice(0, ended.length));
+      assert.ok(ended.length >= 3);
+      assert.deepEqual(suppressedErrors(error), [late]);
+      assert.ok(seen.closed);
+    });
+  });
+}
+
+test("B1e an error of the source comes out of the loop", async () => {
+  await virtually(async () => {
+    const error = new Error("source");
+    function* numbers() {
+      yield 1;
+      throw error;
+    }
+    const got: number[] = [];
+    const use = async () => {
+      for await (const n of mapConcurrent(numbers(), (n) => n, { limit: 1 })) got.push(n);
+    };
+    await assert.rejects(use(), (thrown) => thrown === error);
+    assert.deepEqual(got, [1]);
+  });
+});
+
+test("B1e a failure of cleanup comes out of the loop that was left", async () => {
+  await virtually(async () => {
+    const error = new Error("cleanup");
+    const fn = async (n: number) => {
+      if (n === 0) return n;
+      try {
+        return await sleepForever();
+      } finally {
+        throw error;
+      }
+    };
+    const use = async () => {
+      for await (const _ of mapConcurrent([0, 1], fn, { limit: 2 })) {
+        await waitAllTasksBlocked();
+        break;
+      }
+    };
+    await assert.rejects(use(), (thrown) => thrown === error);
+  });
+});
+
+test("B1e mapConcurrent() is cancelled with the scope that called it, and has ended when that is left", async () => {
+  await virtually(async () => {
+    let cleaned = 0;
+    const fn = async () => {
+      try {
+        await sleepForever();
+      } finally {
+        await sleep(5);
+        cleaned++;
+      }
+    };
+    const value = await moveOnAfter(10, () => collect(mapConcurrent([1, 2, 3], fn, { limit: 2 })));
+    assert.equal(value, undefined);
+    assert.equal(cleaned, 2);
+  });
+});
+
+test("B1e work whose results nobody takes any more has ended when the scope that called mapConcurrent() is left", async () => {
+  await virtually(async () => {
+    let cleaned = false;
+    await withCancelScope(async () => {
+      const results = mapConcurrent(
+        [1],
+        async () => {
+          try {
+            await sleepForever();
+          } finally {
+            await sleep(5);
+            cleaned = true;
+          }
+        },
+        { limit: 1 },
+      );
+      void results.next().catch(() => undefined);
+      await waitAllTasksBlocked();
+    });
+    assert.ok(cleaned);
+  });
+});
+
+test("B1e mapConcurrent() belongs to the scope that called it, also where another task takes the results", async () => {
+  await virtually(async () => {
+    const seen: string[] = [];
+    await withTaskGroup(async (group) => {
+      const results = mapConcurrent([1, 2], () => seen.push(currentTask()!.path), { limit: 1 });
+      await group.spawn(() => collect(results), { name: "consumer" });
+    });
+    assert.equal(seen.length, 2);
+    assert.ok(seen.every((path) => path.startsWith("main/mapConcurrent/")));
+  });
+});
+
+test("B1e a loop that is cut while it waits for a result throws the cancellation", async () => {
+  await virtually(async () => {
+    let thrown: unknown;
+    await moveOnAfter(10, async () => {
+      try {
+        for await (const _ of mapConcurrent([1], sleepForever, { limit: 1 })) assert.fail();
+      } catch (error) {
+        thrown = error;
+        throw error;
+      }
+    });
+    assert.ok(thrown instanceof CancelledError);
+  });
+});
+
+test("B1e mapConcurrent() leaves nothing behind on the scope that called it", async () => {
+  await virtually(async () => {
+    await collect(mapConcurrent([1, 2], (n) => n, { limit: 1 }));
+    for await (const _ of mapConcurrent([1, 2], (n) => n, { limit: 1 })) break;
+    const { children } = currentScope() as unknown as { children?: { size: number } };
+    assert.equal(children?.size ?? 0, 0);
+  });
+});
+
+test("X1a the functions of mapConcurrent() see the values that its caller sees", async () => {
+  await virtually(async () => {
+    const local = new TaskLocal({ default: "none" });
+    const seen = await local.run("caller", () => collect(mapConcurrent([1, 2], () => local.get(), { limit: 1 })));
+    assert.deepEqual(seen, ["caller", "caller"]);
+  });
+});
+
+test("mapConcurrent() rejects what is not iterable, no function, and a limit that makes no sense, there and then", () => {
+  const fn = (n: number) => n;
+  assert.throws(() => mapConcurrent(5 as unknown as number[], fn, { limit: 1 }), TypeError);
+  assert.throws(() => mapConcurrent(null as unknown as number[], fn, { limit: 1 }), TypeError);
+  assert.throws(() => mapConcurrent([1], 5 as unknown as typeof fn, { limit: 1 }), TypeError);
+  for (const limit of [0, -1, 1.5, Number.NaN]) assert.throws(() => mapConcurrent([1], fn, { limit }), RangeError);
+  assert.throws(() => mapConcurrent([1], fn, undefined as unknown as { limit: number }), RangeError);
+});

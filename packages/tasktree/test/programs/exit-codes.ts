@@ -1,0 +1,13 @@
+/** Ends as its argument says. */
+import { runMain, sleep } from "tasktree";
+
+const ways: Record<string, () => unknown> = {
+  done: () => sleep(1),
+  failed: async () => {
+    await sleep(1);
+    throw new Error("it failed", { cause: new Error("for this reason") });
+  },
+  deadlock: () => new Promise(() => {}),
+};
+
+void runMain(ways[process.argv[2]!]!);

@@ -1,0 +1,17 @@
+/** Cannot be cancelled: a task waits for a promise that never settles, in a process that something else keeps alive. */
+import { runMain, shield, sleepForever, withTaskGroup } from "tasktree";
+
+const [grace = "60000"] = process.argv.slice(2);
+
+function main(): Promise<void> {
+  return withTaskGroup((group) => {
+    group.spawn(() => new Promise(() => {}), { name: "deaf" });
+    group.spawn(() => shield(sleepForever, { timeout: Infinity }), { name: "shielded" });
+    group.spawn(sleepForever, { name: "obedient" });
+    console.log("ready");
+  });
+}
+
+process.on("exit", (code) => console.log(`exit ${code}`));
+setInterval(() => {}, 1000);
+void runMain(main, { grace: Number(grace) });

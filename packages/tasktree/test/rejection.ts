@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 
-/** What `promise` rejects with; an assertion fails if it has a value. */
+/** What `promise` rejects with; fails if it has a value, or rejects with an assertion that failed inside. */
 export function rejection(promise: PromiseLike<unknown>): Promise<unknown> {
   return Promise.resolve(promise).then(
     (value) => assert.fail(`wanted a rejection, got ${String(value)}`),
-    (error: unknown) => error,
+    (error: unknown) => {
+      if (error instanceof assert.AssertionError) throw error;
+      return error;
+    },
   );
 }

@@ -36,7 +36,7 @@ export function abandonOnCancel<T>(promise: PromiseLike<T>, options: AbandonOpti
   const refusal = refused(node);
   if (refusal !== undefined) {
     late.abandon();
-    promise.then(late.value, late.error);
+    Promise.resolve(promise).then(late.value, late.error);
     return refusal;
   }
   const wait = new Wait(foreign, node);
@@ -45,7 +45,7 @@ export function abandonOnCancel<T>(promise: PromiseLike<T>, options: AbandonOpti
     late.abandon();
     wait.cut(error);
   };
-  promise.then(
+  Promise.resolve(promise).then(
     (value) => (wait.node === undefined ? late.value(value) : wait.wake(value)),
     (error: unknown) => (wait.node === undefined ? late.error(error) : wait.fail(error)),
   );

@@ -1,10 +1,10 @@
-import { InvalidStateError, isObject, suppress, WorkCancelledError } from "../errors.ts";
+import { brief, InvalidStateError, isObject, suppress, WorkCancelledError } from "../errors.ts";
 import { checkFunction, combined, leavingWith, quiet, runBlock, inScope, type Result } from "./block.ts";
 import { checkLiving, checkScopeOptions, settle, type CancelScopeOptions } from "./cancel-scope.ts";
 import { refused } from "./checkpoint.ts";
 import { failuresIn, isCancellation } from "./classify.ts";
 import { currentFrame, here, type Locals } from "./current.ts";
-import { ScopeNode, type Force, type Scope, type ScopeKind } from "./scope.ts";
+import { ScopeNode, within, type Force, type Scope, type ScopeKind } from "./scope.ts";
 import { TaskNode, type Task, type TaskMode } from "./task.ts";
 import { Wait, WaitList } from "./wait-list.ts";
 import type { Root } from "./root.ts";
@@ -420,6 +420,10 @@ export function openTaskGroup(options: OpenTaskGroupOptions = {}): OpenTaskGroup
 
 function openGroup(parent: ScopeNode, options: TaskGroupOptions, open: boolean): GroupNode {
   checkScopeOptions(options, parent);
+  const { failures } = options;
+  if (failures !== undefined && failures !== "cancel" && failures !== "collect") {
+    throw new TypeError(`Cannot use ${brief(failures)} as failures${within(parent)}: wanted "cancel" or "collect"`);
+  }
   checkLiving("open a group", parent);
   return settle(new GroupNode("group", parent, parent.root, currentFrame()?.locals, options, open), options);
 }

@@ -109,6 +109,12 @@ export class Root {
     else this.node.noteFailure(error);
   }
 
+  /** A listener of `scope`'s signal has thrown. */
+  listenerFailed(error: unknown, scope: ScopeNode): void {
+    if (scope.ended) this.lateFailure(error, scope);
+    else if (!isCancellation(error, scope)) scope.noteFailure(error);
+  }
+
   #isReported(error: unknown, node: ScopeNode): boolean {
     return isObject(error) && (this.#reported.get(error)?.some((reporter) => node.isInside(reporter)) ?? false);
   }

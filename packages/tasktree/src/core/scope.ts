@@ -238,7 +238,8 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
   }
 
   cancelAs(why: CancelWhy, reason?: unknown): void {
-    if (this.own !== undefined || this.ended) return;
+    // The root of what runs outside of any run is nobody's to cancel.
+    if (this.own !== undefined || this.ended || (this.parent === undefined && this.root.implicit)) return;
     const error = new CancelledError({ why, reason, scope: this.path });
     const cutoff = this.root.clock.now() + this.grace;
     this.own = { outermost: this, error, depth: this.depth, cutoff };
@@ -449,7 +450,7 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
   get workSignal(): AbortSignal {
     if (!this.unwinding) return this.signal;
     const rare = this.#need();
-    if (rare.lateSignal === undefined || rare.lateSignal.signal.aborted) rare.lateSignal = new ScopeSignal(this);
+    if (rare.lateSignal === undefined || !rare.lateSignal.open) rare.lateSignal = new ScopeSignal(this);
     return rare.lateSignal.signal;
   }
 
@@ -488,6 +489,8 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
       this.#clear(rare.shieldEnd);
       this.#clear(rare.drainEnd);
       rare.unlinkSignal?.();
+      rare.signal?.close();
+      rare.lateSignal?.close();
     }
     const parent = this.parent;
     if (parent === undefined) return;

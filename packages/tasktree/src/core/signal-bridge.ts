@@ -42,6 +42,11 @@ export class ScopeSignal {
     return this.#controller.signal;
   }
 
+  /** Whether it can still abort, and is not about to. */
+  get open(): boolean {
+    return this.#open;
+  }
+
   /** Aborts in the step that {@link scheduleAborts} has ordered. */
   abort(reason: unknown): void {
     if (!this.#open) return;
@@ -71,14 +76,16 @@ export class ScopeSignal {
 interface Guarded {
   readonly scope: ScopeNode;
   guards: WeakMap<object, EventListener> | undefined;
-  onabort: Listener | null;
+  onabort: EventListener | null;
+  /** Calls `onabort`: a listener of its own, since the same function may have been added too. */
+  onAbort: EventListener | undefined;
 }
 
 const guarded = new WeakMap<AbortSignal, Guarded>();
 
 /** A listener that throws is a failure of the scope; without this the process would get an uncaught exception. */
 function guardListeners(signal: AbortSignal, scope: ScopeNode): void {
-  guarded.set(signal, { scope, guards: undefined, onabort: null });
+  guarded.set(signal, { scope, guards: undefined, onabort: null, onAbort: undefined });
   Object.setPrototypeOf(signal, guardedPrototype);
 }
 
@@ -93,11 +100,12 @@ function guard(signal: AbortSignal, listener: Listener): Listener {
         if (typeof listener === "function") listener.call(this as never, event);
         else listener.handleEvent(event);
       } catch (error) {
-        if (record.scope.ended) record.scope.root.lateFailure(error, record.scope);
-        else record.scope.noteFailure(error);
+        record.scope.root.listenerFailed(error, record.scope);
       }
     };
     guards.set(listener, guardian);
+    // What the platform takes back by itself, for `{ signal }`, it names by the guardian.
+    guards.set(guardian, guardian);
   }
   return guardian;
 }
@@ -126,9 +134,10 @@ const guardedPrototype: AbortSignal = Object.create(AbortSignal.prototype, {
     },
     set(this: AbortSignal, listener: Listener | null): void {
       const record = guarded.get(this)!;
-      if (record.onabort !== null) remove.call(this, "abort", guard(this, record.onabort));
       record.onabort = typeof listener === "function" ? listener : null;
-      if (record.onabort !== null) add.call(this, "abort", guard(this, record.onabort));
+      record.onAbort ??= (event) => record.onabort?.call(this, event);
+      if (record.onabort === null) remove.call(this, "abort", guard(this, record.onAbort));
+      else add.call(this, "abort", guard(this, record.onAbort));
     },
   },
 }) as AbortSignal;

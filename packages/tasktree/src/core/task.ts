@@ -1,5 +1,5 @@
 import { DeadlockError, WorkCancelledError } from "../errors.ts";
-import { combined, leavingWith } from "./block.ts";
+import { checkFunction, combined, leavingWith } from "./block.ts";
 import { refused, passed } from "./checkpoint.ts";
 import { failuresIn, isCancellation } from "./classify.ts";
 import { bound, currentFrame, enter, here, type Locals } from "./current.ts";
@@ -104,7 +104,7 @@ export class TaskNode<T = unknown> extends ScopeNode implements Task<T>, Waitabl
   }
 
   onEnd(fn: (outcome: Outcome<T>) => void): void {
-    if (typeof fn !== "function") throw new TypeError(`Cannot tell the end of task '${this.name}': not a function`);
+    checkFunction("tell the end of a task", fn, this);
     const told = bound(fn);
     if (this.status === "running") (this.#onEnd ??= []).push(told);
     else queueMicrotask(() => told(this.#outcome()));

@@ -1,0 +1,370 @@
+/** Tasks that don't end: rule C10. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { rejection } from "../../test/rejection.ts";
+import { virtually } from "../../test/virtual.ts";
+import {
+  checkpoint,
+  currentSignal,
+  isCancelled,
+  now,
+  openTaskGroup,
+  run,
+  Semaphore,
+  shield,
+  sleep,
+  sleepForever,
+  StuckTaskError,
+  withCancelScope,
+  withTaskGroup,
+  type RunOptions,
+  type TaskGroup,
+} from "../index.ts";
+import { VirtualClock, waitAllTasksBlocked } from "../testing/index.ts";
+
+interface Told {
+  readonly at: number;
+  readonly path: string;
+  readonly waitsFor: string;
+}
+
+/** Runs `main` with a grace of 100 ms, and notes what is told of stuck tasks. */
+function stuckIn<T>(main: (told: Told[]) => Promise<T>, options: RunOptions = {}): Promise<T> {
+  const told: Told[] = [];
+  const taskStuck = (task: { path: string }, waitsFor: string): void => {
+    told.push({ at: now(), path: task.path, waitsFor });
+  };
+  return virtually(() => main(told), { grace: 100, name: "main", instruments: [{ taskStuck }], ...options });
+}
+
+const abandon = { onStuck: "abandon" } as const;
+
+/** A promise that only the test settles. */
+function foreign(): { promise: Promise<void>; resolve: () => void } {
+  return Promise.withResolvers<void>();
+}
+
+test("C10a a task that has not ended when its grace is over keeps its group open, and is named every 5 s", () =>
+  stuckIn(async (told) => {
+    const { promise, resolve } = foreign();
+    let ended = 0;
+    await withTaskGroup(async (group) => {
+      group.spawn(
+        async () => {
+          await withTaskGroup(async (inner) => {
+            inner.spawn(() => promise, { name: "worker" });
+            inner.cancel();
+          });
+          ended = now();
+        },
+        { name: "owner" },
+      );
+      await sleep(17_000);
+      assert.equal(ended, 0);
+      resolve();
+    });
+    assert.equal(ended, 17_000);
+    assert.deepEqual(
+      told.map(({ path }) => path),
+      Array(4).fill("main/owner/worker"),
+    );
+    const times = told.map(({ at }) => at);
+    assert.deepEqual(
+      times.slice(1).map((at, before) => at - times[before]!),
+      [5000, 5000, 5000],
+    );
+    assert.ok(times[0]! >= 100 && times[0]! <= 200);
+  }));
+
+test("C10a it is told what the task waits for", () =>
+  stuckIn(async (told) => {
+    const semaphore = new Semaphore(0, { max: 1, name: "db" });
+    await withTaskGroup(async (group) => {
+      group.spawn(
+        () => shield(() => semaphore.acquire(), { timeout: Infinity }), // hides the cut-off from its wait
+        { name: "reader" },
+      );
+      await waitAllTasksBlocked();
+      group.cancel();
+      await rejection(checkpoint());
+      await shield(() => sleep(1000), { timeout: Infinity });
+      assert.equal(told[0]?.path, "main/reader");
+      assert.match(told[0].waitsFor, /semaphore 'db'/);
+      semaphore.release();
+    });
+  }));
+
+test("C10a in debug mode what it was spawned by is in the dump that names it", async (t) => {
+  const printed: string[] = [];
+  t.mock.method(console, "error", (...args: unknown[]) => printed.push(args.join(" ")));
+  await stuckIn(
+    async () => {
+      const { promise, resolve } = foreign();
+      await withTaskGroup(async (group) => {
+        const task = group.spawn(() => promise, { name: "worker" });
+        await waitAllTasksBlocked();
+        task.cancel();
+        await sleep(1000);
+        resolve();
+      });
+    },
+    { debug: true },
+  );
+  const line = printed.find((line) => line.includes("main/worker") && line.includes("grace"));
+  assert.ok(line !== undefined, printed.join("\n"));
+  assert.match(line, /stuck\.test\.ts/);
+});
+
+test("C10a a task that ends within its grace is not named", () =>
+  stuckIn(async (told) => {
+    await withTaskGroup(async (group) => {
+      const task = group.spawn(() => sleepForever().finally(() => sleep(99)));
+      await waitAllTasksBlocked();
+      task.cancel();
+      await sleep(20_000);
+    });
+    assert.deepEqual(told, []);
+  }));
+
+test("C10a a task that was not cancelled is not named, however long it takes", () =>
+  stuckIn(async (told) => {
+    const { promise, resolve } = foreign();
+    await withTaskGroup(async (group) => {
+      group.spawn(() => promise);
+      await withCancelScope((scope) => (scope.cancel(), checkpoint()));
+      await sleep(20_000);
+      resolve();
+    });
+    assert.deepEqual(told, []);
+  }));
+
+test("C10a the report keeps no process alive: virtual time does not move for it", async () => {
+  const clock = new VirtualClock();
+  const { promise, resolve } = foreign();
+  await run(
+    async () => {
+      await withTaskGroup(async (group) => {
+        const task = group.spawn(() => promise);
+        await waitAllTasksBlocked();
+        task.cancel();
+        await sleep(200);
+        setTimeout(resolve, 50);
+      });
+    },
+    { clock, host: false, grace: 100, instruments: [{ taskStuck: () => {} }] },
+  );
+  assert.equal(clock.now(), 200);
+});
+
+// --- C10b
+
+test("C10b onStuck: abandon stops waiting: the group rejects with a StuckTaskError that names the task", () =>
+  stuckIn(async (told) => {
+    const left = await rejection(
+      withTaskGroup(async (group) => {
+        group.spawn(() => new Promise(() => {}), { name: "hangs" });
+        await waitAllTasksBlocked();
+        group.cancel();
+      }),
+    );
+    assert.ok(left instanceof StuckTaskError);
+    assert.equal(left.task, "main/hangs");
+    assert.match(left.message, /main\/hangs/);
+    assert.equal(told[0]?.path, "main/hangs");
+    assert.equal(now(), 110);
+    await checkpoint();
+  }, abandon));
+
+test("C10b the task's later calls throw the same error, at every checkpoint and in everything inside", () =>
+  stuckIn(async () => {
+    const { promise, resolve } = foreign();
+    const seen: unknown[] = [];
+    const semaphore = new Semaphore(1);
+    let signal!: AbortSignal;
+    let late!: Promise<void>;
+    const left = await rejection(
+      withTaskGroup(async (group) => {
+        group.spawn(
+          () =>
+            (late = withCancelScope(async () => {
+              signal = currentSignal();
+              await promise;
+              seen.push(await rejection(checkpoint()));
+              seen.push(await rejection(sleep(1)));
+              seen.push(await rejection(semaphore.acquire()));
+              seen.push(await rejection(withTaskGroup(() => checkpoint())));
+              seen.push(await rejection(withCancelScope(() => sleepForever())));
+              seen.push(await rejection(shield(() => checkpoint(), { timeout: Infinity })));
+            }) as Promise<void>),
+        );
+        await waitAllTasksBlocked();
+        group.cancel();
+      }),
+    );
+    assert.ok(left instanceof StuckTaskError);
+    assert.equal(signal.aborted, true);
+    resolve();
+    await late.catch(() => {});
+    assert.deepEqual(seen, Array(6).fill(left));
+    assert.deepEqual(semaphore.statistics(), { free: 1, held: 0, waiting: 0 });
+  }, abandon));
+
+test("C10b its waits in progress are cut with that error, also those that a shield protects", () =>
+  stuckIn(async () => {
+    let error: unknown;
+    const left = await rejection(
+      withTaskGroup(async (group) => {
+        group.spawn(async () => {
+          await Promise.allSettled([
+            shield(() => sleepForever(), { timeout: Infinity }).catch((thrown: unknown) => (error = thrown)),
+            new Promise(() => {}),
+          ]);
+        });
+        await waitAllTasksBlocked();
+        group.cancel();
+      }),
+    );
+    assert.ok(left instanceof StuckTaskError);
+    assert.equal(error, left);
+  }, abandon));
+
+test("C10b disposers of what was given up still begin", () =>
+  stuckIn(async () => {
+    const { promise, resolve } = foreign();
+    const log: string[] = [];
+    let late!: Promise<void>;
+    await rejection(
+      withTaskGroup(async (group) => {
+        group.spawn(
+          () =>
+            (late = (async () => {
+              const open = openTaskGroup();
+              open.spawn(() => sleepForever().finally(() => log.push("child ended")));
+              try {
+                await promise;
+                await checkpoint();
+              } finally {
+                await open[Symbol.asyncDispose]().then(
+                  () => log.push("disposed"),
+                  (error: unknown) => log.push(`disposed: ${String(error)}`),
+                );
+              }
+            })()),
+        );
+        await waitAllTasksBlocked();
+        group.cancel();
+      }),
+    );
+    resolve();
+    await late.catch(() => {});
+    assert.deepEqual(log, ["child ended", "disposed"]);
+  }, abandon));
+
+test("C10b what the cut-off has cut gets a moment to end by itself", () =>
+  stuckIn(async (told) => {
+    let ended = false;
+    await rejection(
+      withTaskGroup(async (group) => {
+        const { promise, resolve } = foreign();
+        group.spawn(async () => {
+          await sleepForever().catch(() => {});
+          await sleepForever().catch(() => {});
+          await promise;
+          ended = true;
+        });
+        await waitAllTasksBlocked();
+        group.cancel();
+        await rejection(checkpoint());
+        await shield(() => sleep(109), { timeout: Infinity });
+        resolve();
+        await checkpoint();
+      }),
+    );
+    assert.equal(ended, true);
+    assert.deepEqual(told, []);
+  }, abandon));
+
+test("C10b of several, those go first that don't just wait for others", () =>
+  stuckIn(async (told) => {
+    const errors: unknown[] = [];
+    const left = await rejection(
+      withTaskGroup(async (group: TaskGroup) => {
+        group.spawn(
+          async () => {
+            const error = await rejection(
+              withTaskGroup((inner) => void inner.spawn(() => new Promise(() => {}), { name: "inner" })),
+            );
+            errors.push(error);
+            throw error;
+          },
+          { name: "outer" },
+        );
+        await waitAllTasksBlocked();
+        group.cancel();
+      }),
+    );
+    assert.ok(left instanceof StuckTaskError);
+    assert.equal(left.task, "main/outer/inner");
+    assert.deepEqual(errors, [left]);
+    assert.deepEqual(
+      told.map(({ path }) => path),
+      ["main/outer/inner"],
+    );
+  }, abandon));
+
+test("C10b a task whose grace is over is given up, the ones beside it go on", () =>
+  stuckIn(async () => {
+    let done = false;
+    const left = await rejection(
+      withTaskGroup(
+        async (group) => {
+          const hangs = group.spawn(() => new Promise(() => {}), { name: "hangs" });
+          group.spawn(() => sleep(1000).then(() => (done = true)));
+          await waitAllTasksBlocked();
+          hangs.cancel();
+        },
+        { failures: "collect" },
+      ),
+    );
+    assert.ok(left instanceof AggregateError);
+    assert.ok(left.errors[0] instanceof StuckTaskError);
+    assert.equal(done, true);
+  }, abandon));
+
+test("C10b whoever awaits the task gets the error", () =>
+  stuckIn(async () => {
+    await withTaskGroup(async (around) => {
+      await withTaskGroup(async (group) => {
+        const task = group.attempt(() => new Promise(() => {}));
+        const waiter = around.spawn(() => task.outcome());
+        await waitAllTasksBlocked();
+        task.cancel();
+        const outcome = await waiter;
+        assert.ok(outcome.status === "failed" && outcome.error instanceof StuckTaskError);
+      });
+    });
+  }, abandon));
+
+test("C10b without it, code that swallows is waited for, and cannot spin", () =>
+  stuckIn(async () => {
+    let rounds = 0;
+    await withTaskGroup(async (group) => {
+      const task = group.spawn(async () => {
+        while (now() < 60_000) {
+          await checkpoint().catch((error: unknown) => assert.ok(isCancelled(error)));
+          await sleepForever().catch(() => {});
+          rounds++;
+        }
+      });
+      await waitAllTasksBlocked();
+      task.cancel();
+    });
+    assert.ok(now() >= 60_000);
+    assert.ok(rounds < 100, `${rounds} rounds`);
+  }));
+
+test("onStuck is checked", async () => {
+  const error = await rejection(run(() => {}, { host: false, onStuck: "kill" as never }));
+  assert.ok(error instanceof TypeError);
+  assert.match(error.message, /"kill" as onStuck: wanted "wait" or "abandon"/);
+});

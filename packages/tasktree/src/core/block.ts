@@ -1,8 +1,8 @@
 /** Running a block in a scope of its own, and leaving the scope (rule C5). */
 import { brief, isCancelled, isObject, suppress } from "../errors.ts";
-import { passed } from "./checkpoint.ts";
+import { passed, refused } from "./checkpoint.ts";
 import { failuresIn, isCancellation } from "./classify.ts";
-import { enter } from "./current.ts";
+import { enter, here } from "./current.ts";
 import { within, type ScopeNode } from "./scope.ts";
 
 export type Result<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown };
@@ -31,7 +31,9 @@ export function inScope<S extends ScopeNode, T>(open: () => S, run: (scope: S) =
   try {
     scope = open();
   } catch (error) {
-    return Promise.reject(error);
+    // Code that a cancelled scope has left behind must not spin: it is told as by a checkpoint.
+    const node = here();
+    return (error === node.force?.error ? refused(node) : undefined) ?? Promise.reject(error);
   }
   const promise = run(scope);
   scope.handle = promise;
@@ -41,7 +43,7 @@ export function inScope<S extends ScopeNode, T>(open: () => S, run: (scope: S) =
 /** The promise that `run` makes, kept from being reported as unhandled if a cancellation rejects it. */
 export function quiet<T>(run: () => Promise<T>): Promise<T> {
   const promise: Promise<T> = run().catch((error: unknown) => {
-    if (isCancelled(error)) promise.catch(ignore);
+    if (isCancelled(error)) void promise.catch(ignore); // oxlint-disable-line promise/no-nesting
     throw error;
   });
   return promise;
@@ -73,7 +75,7 @@ export function leaveScope<T>(scope: ScopeNode, result: Result<T>): T | undefine
   } else if (failures === undefined) {
     return leaveCancelled(scope);
   }
-  throw leavingWith(scope, combined(failures!));
+  throw leavingWith(scope, combined(failures));
 }
 
 function returned<T>(scope: ScopeNode, value: T): T {

@@ -80,6 +80,8 @@ export class GroupNode extends ScopeNode implements OpenTaskGroup {
   #disposed = false;
   /** Whether somebody got its failure. */
   #delivered = false;
+  /** Whether it refused a child after the cut-off: ends then as slowly as checkpoints throw, lest swallowing code spins. */
+  #refusedLate = false;
 
   constructor(
     kind: ScopeKind,
@@ -187,6 +189,7 @@ export class GroupNode extends ScopeNode implements OpenTaskGroup {
     if (!node.isInside(this))
       return new WorkCancelledError(`Cannot spawn into group '${this.path}': it was cancelled`, { cause: error });
     node.tell();
+    this.#refusedLate = this.root.clock.now() >= this.force!.cutoff;
     return error;
   }
 
@@ -265,7 +268,7 @@ export class GroupNode extends ScopeNode implements OpenTaskGroup {
 
   /** Ends what is left behind by the block, waits for the children, then ends the services, last started first. */
   #closeAll(): Promise<void> | undefined {
-    if (this.children?.first === undefined) {
+    if (this.children?.first === undefined && !this.#refusedLate) {
       this.#failUnobserved();
       return undefined;
     }
@@ -273,12 +276,13 @@ export class GroupNode extends ScopeNode implements OpenTaskGroup {
   }
 
   async #waitForAll(): Promise<void> {
-    for (const child of this.children!) if (child.kind !== "task") this.closeChild(child);
+    for (const child of this.children ?? []) if (child.kind !== "task") this.closeChild(child);
     for (;;) {
       if (this.#ordinary > 0) await new Promise<void>((resolve) => (this.#quiet = resolve));
       else if (this.#services.size > 0) await this.#endService([...this.#services].at(-1)!);
       else break;
     }
+    if (this.#refusedLate) await refused(this)?.catch(ignore);
     this.#failUnobserved();
   }
 
@@ -356,6 +360,8 @@ export class GroupNode extends ScopeNode implements OpenTaskGroup {
     return `group '${this.path}'`;
   }
 }
+
+function ignore(): void {}
 
 function ended(task: Task): Promise<void> {
   return new Promise((resolve) => {

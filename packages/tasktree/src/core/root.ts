@@ -7,7 +7,7 @@ import { GroupNode } from "./group.ts";
 import { Instruments, type Instrument } from "./instrument.ts";
 import type { ScopeNode } from "./scope.ts";
 import { StuckWatch } from "./stuck.ts";
-import { WaitList } from "./wait-list.ts";
+import { siteOf, WaitList } from "./wait-list.ts";
 
 /** After this long, in milliseconds, cleanup is cut. */
 export const defaultGrace = 5000;
@@ -130,8 +130,11 @@ const consoleInstrument: Instrument = {
   promiseAbandoned: (path, settled) => {
     if (!settled) console.error(`tasktree: '${path}' stopped waiting for a foreign promise, which goes on`);
   },
-  taskStuck: (task, waitsFor) =>
-    console.error(`tasktree: task '${task.path}' has not ended though its grace is over; it ${waitsFor}`),
+  taskStuck(task, waitsFor) {
+    const site = siteOf(task);
+    const spawned = site === undefined ? "" : ` (spawned ${site})`;
+    console.error(`tasktree: task '${task.path}'${spawned} has not ended though its grace is over; it ${waitsFor}`);
+  },
   warning: (message) => console.error(`tasktree: ${message}`),
 };
 

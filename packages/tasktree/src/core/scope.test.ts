@@ -258,7 +258,7 @@ test("C1b cancelling a scope that has ended does nothing", () =>
     const scope = await withCancelScope((scope) => scope);
     scope?.cancel("late");
     assert.equal(scope?.cancelRequested, false);
-    scope!.deadline = now() - 1;
+    scope.deadline = now() - 1;
     assert.equal(scope?.deadlineReached, false);
     scope?.drain(0);
     assert.equal(scope?.draining, false);

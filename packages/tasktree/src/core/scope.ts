@@ -538,7 +538,7 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
     scheduleAborts();
     const force: Force = { outermost: this, error, depth: Infinity, cutoff: -Infinity };
     for (let node: ScopeNode | undefined = this; node !== undefined; node = successor(node, this)) {
-      node.#flags = (node.#flags | abandoned) & ~hides;
+      node.#flags = (node.#flags | abandoned | unshieldable) & ~hides;
       node.force = force;
       node.#rare?.signal?.abort(error);
       node.#rare?.lateSignal?.abort(error);

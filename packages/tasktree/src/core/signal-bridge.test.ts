@@ -683,7 +683,7 @@ async function withServer<T>(
   handler: Parameters<typeof createServer>[1],
   use: (url: string, server: Server) => Promise<T>,
 ): Promise<T> {
-  const server = createServer(handler!);
+  const server = createServer(handler);
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   try {

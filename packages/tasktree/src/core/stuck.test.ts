@@ -1,6 +1,7 @@
 /** Tasks that don't end: rule C10. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { runInThisContext } from "node:vm";
 import { rejection } from "../../test/rejection.ts";
 import { virtually } from "../../test/virtual.ts";
 import {
@@ -18,6 +19,7 @@ import {
   withCancelScope,
   withTaskGroup,
   type RunOptions,
+  type Task,
   type TaskGroup,
 } from "../index.ts";
 import { VirtualClock, waitAllTasksBlocked } from "../testing/index.ts";
@@ -31,10 +33,11 @@ interface Told {
 /** Runs `main` with a grace of 100 ms, and notes what is told of stuck tasks. */
 function stuckIn<T>(main: (told: Told[]) => Promise<T>, options: RunOptions = {}): Promise<T> {
   const told: Told[] = [];
+  const clock = new VirtualClock();
   const taskStuck = (task: { path: string }, waitsFor: string): void => {
-    told.push({ at: now(), path: task.path, waitsFor });
+    told.push({ at: clock.now(), path: task.path, waitsFor });
   };
-  return virtually(() => main(told), { grace: 100, name: "main", instruments: [{ taskStuck }], ...options });
+  return virtually(() => main(told), { clock, grace: 100, name: "main", instruments: [{ taskStuck }], ...options });
 }
 
 const abandon = { onStuck: "abandon" } as const;
@@ -97,11 +100,16 @@ test("C10a it is told what the task waits for", () =>
 test("C10a in debug mode what it was spawned by is in the dump that names it", async (t) => {
   const printed: string[] = [];
   t.mock.method(console, "error", (...args: unknown[]) => printed.push(args.join(" ")));
+  // frames of the library's own folder, where this test is, are not shown
+  const spawn = runInThisContext("(group, fn, options) => group.spawn(fn, options)", { filename: "app.js" }) as (
+    group: TaskGroup,
+    ...args: Parameters<TaskGroup["spawn"]>
+  ) => Task;
   await stuckIn(
     async () => {
       const { promise, resolve } = foreign();
       await withTaskGroup(async (group) => {
-        const task = group.spawn(() => promise, { name: "worker" });
+        const task = spawn(group, () => promise, { name: "worker" });
         await waitAllTasksBlocked();
         task.cancel();
         await sleep(1000);
@@ -112,7 +120,7 @@ test("C10a in debug mode what it was spawned by is in the dump that names it", a
   );
   const line = printed.find((line) => line.includes("main/worker") && line.includes("grace"));
   assert.ok(line !== undefined, printed.join("\n"));
-  assert.match(line, /stuck\.test\.ts/);
+  assert.match(line, /spawned .*app\.js:1/);
 });
 
 test("C10a a task that ends within its grace is not named", () =>
@@ -226,6 +234,37 @@ test("C10b its waits in progress are cut with that error, also those that a shie
     );
     assert.ok(left instanceof StuckTaskError);
     assert.equal(error, left);
+  }, abandon));
+
+test("C10b what was given up can neither go on nor spin", () =>
+  stuckIn(async () => {
+    for (const call of [checkpoint, () => withCancelScope(() => checkpoint()), () => withTaskGroup(() => sleep(1))]) {
+      const { promise, resolve } = foreign();
+      let rounds = 0;
+      let went = 0;
+      let stop = false;
+      await rejection(
+        withTaskGroup(async (group) => {
+          group.spawn(async () => {
+            await promise;
+            while (!stop && rounds < 20_000) {
+              await call().then(
+                () => went++,
+                () => {},
+              );
+              rounds++;
+            }
+          });
+          await waitAllTasksBlocked();
+          group.cancel();
+        }),
+      );
+      resolve();
+      await sleep(3000);
+      stop = true;
+      assert.equal(went, 0);
+      assert.ok(rounds > 0 && rounds < 2000, `${rounds} rounds`);
+    }
   }, abandon));
 
 test("C10b disposers of what was given up still begin", () =>

@@ -87,7 +87,6 @@ function read(
     "Debugger.evaluateOnCallFrame",
     { callFrameId: asked, expression: taskPath, silent: true, returnByValue: true },
     (_error, answer) => {
-      writeSync(2, JSON.stringify([_error, answer, frames.map((f) => f.frame.functionName + " " + f.url)]) + "\n");
       const task: unknown = answer?.result?.value;
       const path = typeof task === "string" ? task : undefined;
       if (path !== undefined || stack.length > 0) tell({ beat, task: path, stack });

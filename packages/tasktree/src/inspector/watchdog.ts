@@ -175,7 +175,7 @@ class Lookout {
   }
 
   #next(): Sighting | undefined {
-    return (receiveMessageOnPort(this.#port) as { message: Sighting } | undefined)?.message;
+    return (receiveMessageOnPort(this.#port))?.message;
   }
 }
 

@@ -16,7 +16,7 @@ await run(() =>
   withTaskGroup(async (group) => {
     let early = 0;
     for (let batch = 0; batch < batches; batch++) {
-      for (let i = 0; i < inBatch; i++) group.spawn(async () => await null);
+      for (let i = 0; i < inBatch; i++) group.spawn(() => Promise.resolve());
       await new Promise((resolve) => setImmediate(resolve));
       if (batch !== 10) continue;
       collect();

@@ -143,7 +143,9 @@ function deadlineIn(what: string, ms: number): number {
 }
 
 function deadlineScope(what: string, deadline: number, fn: { readonly name: string }): ScopeNode {
-  checkFunction(what, fn, here());
+  const node = here();
+  checkFunction(what, fn, node);
+  checkDeadline(deadline, node);
   return openScope("scope", fn.name === "" ? { deadline } : { deadline, name: fn.name });
 }
 

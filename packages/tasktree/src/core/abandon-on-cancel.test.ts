@@ -233,7 +233,11 @@ test("C4b what foreign work throws because it was cancelled too is no late failu
     await withTaskGroup(async (group) => {
       const foreign = deferred();
       const task = group.spawn(async () => {
-        await abandonOnCancel(foreign.promise).finally(() => sleep(10));
+        try {
+          await abandonOnCancel(foreign.promise);
+        } finally {
+          await sleep(10);
+        }
       });
       await waitAllTasksBlocked();
       task.cancel();

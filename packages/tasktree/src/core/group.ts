@@ -3,7 +3,7 @@ import { checkFunction, combined, leavingWith, quiet, runBlock, inScope, type Re
 import { checkLiving, checkScopeOptions, settle, type CancelScopeOptions } from "./cancel-scope.ts";
 import { refused } from "./checkpoint.ts";
 import { failuresIn, isCancellation } from "./classify.ts";
-import { currentFrame, here, type Locals } from "./current.ts";
+import { currentFrame, here, inHostContext, type Locals } from "./current.ts";
 import { ScopeNode, within, type Force, type Scope, type ScopeKind } from "./scope.ts";
 import { TaskNode, type Task, type TaskMode } from "./task.ts";
 import { Wait, WaitList } from "./wait-list.ts";
@@ -299,7 +299,10 @@ export class GroupNode extends ScopeNode implements OpenTaskGroup {
   /** The end of a root, whose block is its first task: waits for that, then closes what is left. */
   async finishRoot(main: Task): Promise<void> {
     await ended(main);
-    await this.#closeAll();
+    do {
+      await this.#closeAll();
+      await turnOfTheLoop();
+    } while (this.children?.first !== undefined);
     this.caught = this.own !== undefined && !this.failed;
     this.end();
   }
@@ -362,6 +365,13 @@ export class GroupNode extends ScopeNode implements OpenTaskGroup {
 }
 
 function ignore(): void {}
+
+/** Runtimes report a rejection when the step it happened in is over: the tree that it belongs to must still be there. */
+function turnOfTheLoop(): Promise<unknown> {
+  return new Promise((resolve) => {
+    inHostContext(() => setImmediate(resolve));
+  });
+}
 
 function ended(task: Task): Promise<void> {
   return new Promise((resolve) => {

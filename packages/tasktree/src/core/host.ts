@@ -164,7 +164,7 @@ function attribute(event: "unhandledRejection" | "uncaughtException", error: unk
   const node = currentFrame()?.node;
   if (node !== undefined) node.root.lateFailure(error, node);
   else if (process.listenerCount(event as "uncaughtException") > 1) return;
-  else if (owner !== undefined) owner.root.lateFailure(error, undefined);
+  else if (owner !== undefined && !owner.root.node.ended) owner.root.lateFailure(error, undefined);
   else handBack(error);
 }
 

@@ -394,6 +394,7 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
 
   /** Ends a shield and those inside, also later ones: what was hidden is delivered, and the grace for that is over. */
   dissolve(): void {
+    if (!this.hides) return;
     const ending = this.#rare?.shield === "until cut-off" ? 0 : unshieldable;
     for (let node: ScopeNode | undefined = this; node !== undefined; node = successor(node, this))
       node.#flags = (node.#flags & ~hides) | ending;

@@ -502,6 +502,26 @@ test("C8c a scope between two shields that is cancelled is hidden by the inner o
     assert.deepEqual(log, [30, 40]);
   }));
 
+test("C9 20,000 nested shields end together", () =>
+  virtually(async () => {
+    let cut = 0;
+    const level = async (levels: number): Promise<unknown> => {
+      if (levels === 0) return sleepForever().finally(() => (cut = now()));
+      return shield(
+        async () => {
+          await null;
+          return level(levels - 1);
+        },
+        { timeout: 50 },
+      );
+    };
+    await withCancelScope(async (scope) => {
+      queueMicrotask(() => scope.cancel());
+      await level(20_000);
+    });
+    assert.equal(cut, 50);
+  }));
+
 // --- C8d and misuse
 
 test("C8d a shield without a timeout is refused, and its block is not called", () =>

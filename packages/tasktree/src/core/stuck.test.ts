@@ -123,10 +123,44 @@ test("C10a in debug mode what it was spawned by is in the dump that names it", a
   assert.match(line, /spawned .*app\.js:1/);
 });
 
+test("C10a a task in several cancelled scopes is named once every 5 s", () =>
+  stuckIn(async (told) => {
+    const { promise, resolve } = foreign();
+    await withTaskGroup(async (around) => {
+      around.spawn(() =>
+        withCancelScope(async (outer) => {
+          await withTaskGroup(async (group) => {
+            const task = group.spawn(() => promise, { name: "worker" });
+            await waitAllTasksBlocked();
+            task.cancel();
+            await sleep(10);
+            group.cancel();
+            outer.cancel();
+            await rejection(checkpoint());
+          });
+        }),
+      );
+      await sleep(12_000);
+      resolve();
+    });
+    const times = told.map(({ at }) => at);
+    assert.equal(times.length, 3, String(times));
+    assert.deepEqual(
+      times.slice(1).map((at, before) => at - times[before]!),
+      [5000, 5000],
+    );
+  }));
+
 test("C10a a task that ends within its grace is not named", () =>
   stuckIn(async (told) => {
     await withTaskGroup(async (group) => {
-      const task = group.spawn(() => sleepForever().finally(() => sleep(99)));
+      const task = group.spawn(async () => {
+        try {
+          await sleepForever();
+        } finally {
+          await sleep(99);
+        }
+      });
       await waitAllTasksBlocked();
       task.cancel();
       await sleep(20_000);

@@ -8,6 +8,9 @@ import { TaskNode } from "./task.ts";
 const settlingTime = 10;
 const reportEvery = 5000;
 
+/** When each was named last: several cancelled scopes may watch one task. */
+const named = new WeakMap<TaskNode, number>();
+
 /** Names the tasks that have not ended though their grace is over, or gives them up (rule C10). */
 export class StuckWatch {
   readonly #scope: ScopeNode;
@@ -25,6 +28,9 @@ export class StuckWatch {
     if (this.#scope.ended) return;
     const gives = this.#scope.root.onStuck === "abandon";
     for (const task of stuckTasks(this.#scope)) {
+      const now = task.root.clock.now();
+      if (!gives && now - (named.get(task) ?? -Infinity) < reportEvery) continue;
+      named.set(task, now);
       const waits = waitsOf(task);
       task.root.instruments?.taskStuck(task, waits);
       if (gives) giveUp(task, waits);

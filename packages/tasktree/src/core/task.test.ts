@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { program, runFile } from "../../test/child.ts";
+import { skipOn } from "../../test/runtime.ts";
 import { rejection } from "../../test/rejection.ts";
 import { virtually } from "../../test/virtual.ts";
 import {
@@ -271,11 +272,15 @@ test("K9b promises that nobody handles are not reported for a cancellation or an
 
 // --- K10
 
-test("K10 a group that lives long holds nothing of a million ended children", async () => {
-  const { code, stdout, stderr } = await runFile(program("many-children.ts"));
-  assert.equal(code, 0, stderr);
-  assert.match(stdout, /flat/);
-});
+test(
+  "K10 a group that lives long holds nothing of a million ended children",
+  skipOn({ deno: "cannot collect garbage at will" }),
+  async () => {
+    const { code, stdout, stderr } = await runFile(program("many-children.ts"));
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /flat/);
+  },
+);
 
 // --- K15
 

@@ -214,7 +214,7 @@ const sites = new WeakMap<object, string>();
 /** In debug mode: keeps the place in the program that called into tasktree to make `what`. */
 export function rememberSite(what: object): void {
   const lines = new Error("site").stack?.split("\n").slice(1) ?? [];
-  const ours = import.meta.url.replace(/core\/[^/]*$/, "");
+  const ours = new URL("..", import.meta.url).pathname; // Bun names files by path, the others by URL
   const site = lines.find((line) => line.includes(":") && !line.includes(ours) && !line.includes("node:"));
   if (site !== undefined) sites.set(what, site.trim().replace(/^at /, ""));
 }

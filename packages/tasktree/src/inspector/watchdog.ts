@@ -175,7 +175,7 @@ class Lookout {
   }
 
   #next(): Sighting | undefined {
-    return (receiveMessageOnPort(this.#port))?.message;
+    return receiveMessageOnPort(this.#port)?.message;
   }
 }
 

@@ -196,7 +196,7 @@ export const mutations: readonly Mutation[] = [
     clause: "C1a",
     file: "packages/tasktree/src/core/scope.ts",
     find: "    if (node !== start && node.hides) {",
-    replace: "    if (node.hides) {",
+    replace: "    if (node === start && node.hides) {",
   },
   {
     clause: "C1a",
@@ -213,8 +213,8 @@ export const mutations: readonly Mutation[] = [
   {
     clause: "C1b",
     file: "packages/tasktree/src/core/signal-bridge.ts",
-    find: "if (open > 0) void Promise.resolve().then(abortAll);",
-    replace: "if (open > 0) queueMicrotask(abortAll);\n  abortAll();",
+    find: "    aborting.push(this);",
+    replace: "    this.run();",
   },
   {
     clause: "C2a",
@@ -400,8 +400,8 @@ export const mutations: readonly Mutation[] = [
   {
     clause: "C7a",
     file: "packages/tasktree/src/core/scope.ts",
-    find: "error: outer.error,",
-    replace: 'error: outer.outermost === a.outermost ? outer.error : new CancelledError({ why: "parent", scope: "" }),',
+    find: "wait.cut(this.force!.error);\n      }\n      wait = older;",
+    replace: 'wait.cut(new CancelledError({ why: "parent", scope: this.path }));\n      }\n      wait = older;',
   },
   {
     clause: "C7a",

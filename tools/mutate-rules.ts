@@ -15,7 +15,7 @@ import { filesIn, root } from "./source.ts";
 import { testsIn } from "./test-names.ts";
 
 /** A test that hangs in a mutant counts as red. */
-const timeLimit = 12_000;
+const timeLimit = 25_000;
 
 type Verdict = "killed" | "killed (hangs)" | "SURVIVED" | "NO TEST" | "RED WITHOUT IT" | "DOES NOT APPLY";
 

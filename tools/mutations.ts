@@ -79,7 +79,7 @@ export const mutations: readonly Mutation[] = [
   {
     clause: "K4f",
     file: "packages/tasktree/src/errors.ts",
-    find: "if (Object.isExtensible(primary)) define",
+    find: "if (Object.isExtensible(primary)) define(",
     replace: "define",
   },
   {

@@ -203,12 +203,21 @@ export function suppress(primary: object, error: unknown): boolean {
   if (record === undefined) {
     record = { errors: [], dropped: 0 };
     sideTable.set(primary, record);
-    if (Object.isExtensible(primary)) define(primary, suppressedKey, record.errors, true);
+    show(primary, record.errors);
   }
   if (record.errors.includes(error)) return false;
   if (record.errors.length < suppressedLimit) record.errors.push(error);
   else record.dropped++;
   return true;
+}
+
+/** A proxy may refuse even the question: the side table has the list all the same. */
+function show(primary: object, errors: readonly unknown[]): void {
+  try {
+    if (Object.isExtensible(primary)) define(primary, suppressedKey, errors, true);
+  } catch {
+    // as for a frozen one
+  }
 }
 
 function suppressedBy(error: unknown): readonly unknown[] {

@@ -1,6 +1,7 @@
 /** Runs the small programs in test/programs, each in a process of its own. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
+import { constants } from "node:os";
 import { join } from "node:path";
 import { runtime } from "./runtime.ts";
 
@@ -16,7 +17,7 @@ const runtimeArgs = {
 
 export interface Ended {
   /** The exit code, or the name of the signal that ended it. */
-  readonly code: number | NodeJS.Signals | null;
+  readonly code: number | NodeJS.Signals;
   readonly stdout: string;
   readonly stderr: string;
 }
@@ -59,8 +60,8 @@ export class Child {
     });
     this.#process.stdout!.setEncoding("utf8").on("data", (text: string) => (this.#stdout += text));
     this.#process.stderr!.setEncoding("utf8").on("data", (text: string) => (this.#stderr += text));
-    this.ended = once(this.#process, "close").then(([code, signal]) => ({
-      code: (code ?? signal) as Ended["code"],
+    this.ended = once(this.#process, "close").then(([code, signal]: [number | null, NodeJS.Signals]) => ({
+      code: code ?? endedBy(signal),
       stdout: this.#stdout,
       stderr: this.#stderr,
     }));
@@ -77,6 +78,11 @@ export class Child {
   }
 
   kill(signal: NodeJS.Signals): void {
-    this.#process.kill(signal);
+    process.kill(this.#process.pid!, signal);
   }
+}
+
+/** Deno gives the name of a signal for every exit code above 128. */
+function endedBy(signal: NodeJS.Signals): Ended["code"] {
+  return runtime === "deno" ? 128 + constants.signals[signal] : signal;
 }

@@ -145,7 +145,7 @@ test("B1c a value that came when the race was already cancelled from outside goe
 test("B1c an onLoser that throws rejects the race, and the other losers' values are still given", async () => {
   await virtually(async () => {
     const error = new Error("cannot close");
-    const lost: unknown[] = [];
+    const lost: number[] = [];
     const stubborn = (value: number) => async () => {
       await sleepForever().catch(() => undefined);
       return value;
@@ -156,13 +156,17 @@ test("B1c an onLoser that throws rejects the race, and the other losers' values 
     };
     const racers = [stubborn(1), stubborn(2), async () => (await sleep(10), 0)];
     await assert.rejects(race(racers, { onLoser }), (thrown) => thrown === error);
-    assert.deepEqual(lost.sort(), [0, 1, 2]);
+    assert.deepEqual(lost.sort((a, b) => a - b), [0, 1, 2]);
   });
 });
 
 test("B1d of those that are ready at once the first in the list wins", async () => {
   await virtually(async () => {
-    for (const make of [(value: number) => () => value, (value: number) => async () => (await sleep(10), value)]) {
+    const ways: ((value: number) => () => number | Promise<number>)[] = [
+      (value) => () => value,
+      (value) => async () => (await sleep(10), value),
+    ];
+    for (const make of ways) {
       const lost: number[] = [];
       assert.equal(await race([1, 2, 3].map(make), { onLoser: (value) => lost.push(value) }), 1);
       assert.deepEqual(lost, [2, 3]);

@@ -55,8 +55,7 @@ export async function runScope<T>(
   fn: (scope: ScopeNode) => T | PromiseLike<T>,
 ): Promise<T | undefined> {
   const result = await runBlock(scope, fn);
-  const left = scope.closeChildren();
-  if (left !== undefined) await left;
+  for (let left = scope.closeChildren(); left !== undefined; left = scope.closeChildren()) await left;
   return leaveScope(scope, result);
 }
 
@@ -75,7 +74,7 @@ export function leaveScope<T>(scope: ScopeNode, result: Result<T>): T | undefine
   } else if (failures === undefined) {
     return leaveCancelled(scope);
   }
-  throw leavingWith(scope, combined(failures));
+  throw leavingWith(scope, combined(failures, scope));
 }
 
 function returned<T>(scope: ScopeNode, value: T): T {
@@ -102,12 +101,14 @@ export function leavingWith(scope: ScopeNode, error: unknown): unknown {
   return error;
 }
 
-/** The first of `failures`, the others suppressed on it; an AggregateError where the first can carry nothing. */
-export function combined(failures: readonly unknown[]): unknown {
+/** The first of a scope's `failures`, the others suppressed on it; an AggregateError where the first can carry nothing. */
+export function combined(failures: readonly unknown[], scope: ScopeNode): unknown {
   const [first, ...others] = failures;
   if (others.length === 0) return first;
   if (!isObject(first)) return new AggregateError(failures, `${failures.length} failures, the first: ${brief(first)}`);
-  for (const other of others) suppress(first, other);
+  for (const other of others) {
+    if (suppress(first, other)) scope.root.instruments?.failureSuppressed(other, first, scope);
+  }
   return first;
 }
 

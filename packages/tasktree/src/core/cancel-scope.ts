@@ -77,7 +77,12 @@ export function checkScopeOptions(options: CancelScopeOptions, parent: ScopeNode
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw new TypeError(`Cannot use ${brief(signal)} as signal${within(parent)}: wanted an AbortSignal`);
   }
-  if (name !== undefined && typeof name !== "string") {
+  if (name !== undefined) checkName(name, parent);
+}
+
+/** @throws {TypeError} If a name is given that is not a string. */
+export function checkName(name: unknown, parent: ScopeNode): void {
+  if (typeof name !== "string") {
     throw new TypeError(`Cannot use ${brief(name)} as name${within(parent)}: wanted a string`);
   }
 }

@@ -7,10 +7,13 @@ import { virtually } from "../../test/virtual.ts";
 import {
   CancelledError,
   checkpoint,
+  currentScope,
+  currentTask,
   droppedErrors,
   InvalidStateError,
   isCancelled,
   now,
+  openTaskGroup,
   shield,
   sleep,
   sleepForever,
@@ -713,6 +716,759 @@ test("K12c a group opened while unwinding gives its value", () =>
       }
     });
     assert.equal(value, "ab");
+  }));
+
+// --- K1, nested and at the last moment
+
+test("K1a nested groups settle from the inside out", () =>
+  virtually(async () => {
+    const seen: string[] = [];
+    await withTaskGroup((outer) => {
+      outer.spawn(async () => {
+        await withTaskGroup((inner) => {
+          inner.spawn(() => sleep(50).then(() => seen.push("grandchild")));
+        });
+        seen.push("inner");
+      });
+    }).then(() => seen.push("outer"));
+    assert.deepEqual(seen, ["grandchild", "inner", "outer"]);
+  }));
+
+test("K1a a child spawned while its group is being told that all have ended is waited for, or refused", () =>
+  virtually(() =>
+    withTaskGroup(async (outer) => {
+      for (const kind of ["spawn", "trySpawn", "attempt", "service", "start"]) {
+        for (let delay = 0; delay < 12; delay++) {
+          let running = 0;
+          const child = async (): Promise<void> => {
+            running++;
+            await sleep(10).finally(() => running--);
+          };
+          await withTaskGroup((group) => {
+            const last = group.spawn(() => sleep(5));
+            outer.spawn(async () => {
+              await last;
+              for (let i = 0; i < delay; i++) await null;
+              try {
+                if (kind === "spawn") group.spawn(child);
+                else if (kind === "trySpawn") group.trySpawn(child);
+                else if (kind === "attempt") void group.attempt(child).outcome();
+                else if (kind === "service") group.spawn(child, { service: true });
+                else await rejection(group.start(child));
+              } catch (error) {
+                assert.ok(error instanceof InvalidStateError);
+              }
+            });
+          });
+          assert.equal(running, 0, `${kind} after ${delay} steps outlives its group`);
+          await sleep(100);
+        }
+      }
+    }),
+  ));
+
+test("K1a a group whose block was cut waits for a child that swallows its cancellation", () =>
+  virtually(async () => {
+    const seen: string[] = [];
+    const error = await rejection(
+      withTaskGroup(async (group) => {
+        group.spawn(async () => {
+          await rejection(sleepForever());
+          await sleep(100);
+          seen.push("child");
+        });
+        await waitAllTasksBlocked();
+        group.cancel();
+        await checkpoint();
+      }),
+    );
+    assert.ok(error instanceof WorkCancelledError);
+    assert.deepEqual(seen, ["child"]);
+  }));
+
+test("K1b a child in the middle of foreign work keeps its cancelled group open, with grace 0 too", async () => {
+  for (const grace of [0, 5000]) {
+    await virtually(
+      async () => {
+        const foreign = Promise.withResolvers<void>();
+        const seen: string[] = [];
+        await withTaskGroup(async (outer) => {
+          const closing = outer.spawn(async () => {
+            await withTaskGroup((group) => {
+              group.spawn(() => foreign.promise.then(() => seen.push("child")));
+              group.cancel();
+            });
+            seen.push("group");
+          });
+          await sleep(60_000);
+          assert.equal(closing.status, "running");
+          foreign.resolve();
+          await closing;
+        });
+        assert.deepEqual(seen, ["child", "group"]);
+      },
+      { grace },
+    );
+  }
+});
+
+// --- K2, registered first
+
+test("K2a the child is registered before its function is called", async () => {
+  const told: string[] = [];
+  const instrument: Instrument = { taskSpawned: (task) => told.push(task.name) };
+  await virtually(
+    () =>
+      withTaskGroup((group) => {
+        const outside = currentScope();
+        group.spawn(
+          () => {
+            assert.equal(currentTask()?.name, "child");
+            assert.equal(currentTask()?.status, "running");
+            assert.deepEqual(told, ["main", "child"]);
+          },
+          { name: "child" },
+        );
+        assert.equal(currentScope(), outside);
+      }),
+    { instruments: [instrument] },
+  );
+});
+
+test("K2b whatever goes wrong with what the function returns is the task's failure too", () =>
+  virtually(async () => {
+    const error = new Error("then");
+    const hostile = {
+      get then(): never {
+        throw error;
+      },
+    };
+    const rejecting = {
+      then(): never {
+        throw error;
+      },
+    };
+    for (const returned of [hostile, rejecting]) {
+      assert.equal(await rejection(withTaskGroup((group) => void group.spawn(() => returned as unknown))), error);
+    }
+  }));
+
+test("K2c a child that fails at once: the block's next spawn throws, and calls nothing", () =>
+  virtually(async () => {
+    const error = new Error("at once");
+    let called = false;
+    let thrown: unknown;
+    const group = withTaskGroup((group) => {
+      group.spawn(() => {
+        throw error;
+      });
+      try {
+        group.spawn(() => (called = true));
+      } catch (caught) {
+        thrown = caught;
+        throw caught;
+      }
+    });
+    assert.equal(await rejection(group), error);
+    assert.ok(isCancelled(thrown) && thrown.reason === error);
+    assert.equal(called, false);
+    assert.deepEqual(suppressedErrors(error), []);
+  }));
+
+// --- K3, services in odd places
+
+test("K3a a block that returned while children wait for each other leaves them alone", () =>
+  virtually(async () => {
+    const value = await withTaskGroup((group) => {
+      const a = group.spawn(() => sleep(10).then(() => 1));
+      const b = group.spawn(async () => (await a) + 1);
+      return group.spawn(async () => (await a) + (await b));
+    });
+    assert.equal(value, 3);
+  }));
+
+test("K3c a service that a service spawned while it ended is ended too", () =>
+  virtually(async () => {
+    const seen: string[] = [];
+    await withTaskGroup((group) => {
+      group.spawn(() => cleaningUp(seen, "first"), { service: true });
+      group.spawn(
+        async () => {
+          try {
+            await sleepForever();
+          } finally {
+            group.spawn(() => cleaningUp(seen, "late"), { service: true });
+            await sleep(10);
+            seen.push("second");
+          }
+        },
+        { service: true },
+      );
+    });
+    assert.deepEqual(seen, ["second", "late", "first"]);
+  }));
+
+test("K3c what code left behind by the block opens later does not keep the group open for ever", () =>
+  virtually(async () => {
+    const seen: string[] = [];
+    await withTaskGroup((group) => {
+      group.spawn(() => cleaningUp(seen, "service"), { service: true });
+      group.spawn(() => sleep(10).then(() => seen.push("child")));
+      void sleep(5).then(() => {
+        openTaskGroup().spawn(() => cleaningUp(seen, "open group"));
+        void withCancelScope(() => cleaningUp(seen, "scope"));
+      });
+    });
+    assert.deepEqual(seen, ["child", "open group", "scope", "service"]);
+  }));
+
+test("K3d a service that fails while it ends does not stop the others from ending in order", () =>
+  virtually(async () => {
+    const error = new Error("second");
+    const seen: string[] = [];
+    const group = withTaskGroup((group) => {
+      group.spawn(() => cleaningUp(seen, "first", 10), { service: true });
+      group.spawn(() => failingInCleanup(error), { service: true });
+      group.spawn(() => cleaningUp(seen, "third", 10), { service: true });
+    });
+    assert.equal(await rejection(group), error);
+    assert.deepEqual(seen, ["third", "first"]);
+  }));
+
+test("K3d nobody but itself ends a service out of turn", () =>
+  virtually(async () => {
+    const seen: string[] = [];
+    await withTaskGroup(async (group) => {
+      const first = group.spawn(() => cleaningUp(seen, "first"), { service: true });
+      group.spawn(() => cleaningUp(seen, "second"), { service: true });
+      await waitAllTasksBlocked();
+      first.cancel();
+      await first.outcome();
+      seen.push("block");
+    });
+    assert.deepEqual(seen, ["first", "block", "second"]);
+  }));
+
+test("K3e services work on while children are cut by a failure, and see no cancellation before", () =>
+  virtually(async () => {
+    const error = new Error("child");
+    const seen: string[] = [];
+    const group = withTaskGroup((group) => {
+      group.spawn(
+        async () => {
+          try {
+            for (;;) {
+              await sleep(30);
+              seen.push(`tick at ${now()}`);
+            }
+          } finally {
+            seen.push(`service ends at ${now()}`);
+          }
+        },
+        { service: true },
+      );
+      group.spawn(() => cleaningUp(seen, "cleaned", 50));
+      group.spawn(() => failing(error, 20));
+    });
+    assert.equal(await rejection(group), error);
+    assert.deepEqual(seen, ["tick at 30", "tick at 60", "cleaned", "service ends at 70"]);
+  }));
+
+test("K3e a service spawned while the group is unwinding runs until the others have ended", () =>
+  virtually(async () => {
+    const seen: string[] = [];
+    await withCancelScope(async (scope) => {
+      scope.cancel();
+      await rejection(checkpoint());
+      await withTaskGroup((group) => {
+        group.spawn(() => cleaningUp(seen, "service"), { service: true });
+        group.spawn(() => sleep(20).then(() => seen.push("child")));
+      });
+    });
+    assert.deepEqual(seen, ["child", "service"]);
+  }));
+
+test("K3f with grace 0 a cancellation reaches services and children together", () =>
+  virtually(
+    async () => {
+      const seen: string[] = [];
+      await rejection(
+        withTaskGroup(async (group) => {
+          group.spawn(() => cleaningUp(seen, "service"), { service: true });
+          group.spawn(() => shield(() => sleep(100), { timeout: 200 }).finally(() => seen.push("child")));
+          await waitAllTasksBlocked();
+          group.cancel();
+          await checkpoint();
+        }),
+      );
+      assert.deepEqual(seen, ["service", "child"]);
+    },
+    { grace: 0 },
+  ));
+
+test("K3g a service that fails at once fails the group, and one that was cancelled does not", () =>
+  virtually(async () => {
+    const error = new Error("service");
+    const failed = withTaskGroup((group) => {
+      group.spawn(
+        () => {
+          throw error;
+        },
+        { service: true },
+      );
+    });
+    assert.equal(await rejection(failed), error);
+    const value = await withTaskGroup(async (group) => {
+      group.spawn(sleepForever, { service: true }).cancel();
+      await sleep(10);
+      return "value";
+    });
+    assert.equal(value, "value");
+  }));
+
+// --- K4, odd failures
+
+test("K4a so does whoever asked for the outcome or the end", () =>
+  virtually(async () => {
+    const error = new Error("child");
+    const seen: unknown[] = [];
+    const group = withTaskGroup((group) => {
+      const task = group.spawn(() => failing(error, 10));
+      task.onEnd((outcome) => seen.push([outcome.status, group.cancelRequested]));
+      group.spawn(async () => seen.push(await task.outcome()));
+    });
+    assert.equal(await rejection(group), error);
+    assert.deepEqual(seen, [["failed", false], { status: "failed", error }]);
+  }));
+
+test("K4b a child that fails in the step in which it is cancelled fails the group all the same", () =>
+  virtually(async () => {
+    for (const order of ["fail first", "cancel first"]) {
+      const error = new Error(order);
+      const group = withTaskGroup((group) => {
+        const gate = Promise.withResolvers<never>();
+        group.spawn(() => gate.promise);
+        if (order === "fail first") gate.reject(error);
+        group.cancel();
+        if (order === "cancel first") gate.reject(error);
+      });
+      assert.equal(await rejection(group), error);
+    }
+  }));
+
+test("K4b of two failures in one step the first is thrown and the second listed", () =>
+  virtually(async () => {
+    const [first, second] = [new Error("first"), new Error("second")];
+    const group = withTaskGroup((group) => {
+      const gate = Promise.withResolvers<void>();
+      group.spawn(() => gate.promise.then(() => failing(first)));
+      group.spawn(() => gate.promise.then(() => failing(second)));
+      gate.resolve();
+    });
+    assert.equal(await rejection(group), first);
+    assert.deepEqual(suppressedErrors(first), [second]);
+  }));
+
+test("K4c what a task failed with besides is listed, and told to the instruments too", async () => {
+  const [first, second] = [new Error("first"), new Error("second")];
+  const told: unknown[] = [];
+  const main = virtually(
+    () =>
+      withTaskGroup(async (group) => {
+        group.spawn(async () => {
+          const cut = await rejection(sleepForever());
+          throw new AggregateError([cut, first, second]);
+        });
+        await waitAllTasksBlocked();
+        group.cancel();
+      }),
+    { instruments: [{ failureSuppressed: (error, primary) => told.push([error, primary]) }] },
+  );
+  assert.equal(await rejection(main), first);
+  assert.deepEqual(suppressedErrors(first), [second]);
+  assert.deepEqual(told, [[second, first]]);
+});
+
+test("K4d an error that wraps the first in a block's catch is not listed", () =>
+  virtually(async () => {
+    const first = new Error("first");
+    const group = withTaskGroup(async (group) => {
+      const task = group.spawn(() => failing(first, 5));
+      try {
+        await task;
+      } catch (error) {
+        throw new Error("wrapped", { cause: error });
+      }
+    });
+    assert.equal(await rejection(group), first);
+    assert.deepEqual(suppressedErrors(first), []);
+  }));
+
+test("K4e the limit counts the failures of nested groups together", () =>
+  virtually(async () => {
+    const first = new Error("first");
+    const outer = withTaskGroup((outer) => {
+      for (let i = 0; i < 60; i++) outer.spawn(() => failingInCleanup(new Error(`outer ${i}`)));
+      outer.spawn(() =>
+        withTaskGroup((inner) => {
+          for (let i = 0; i < 60; i++) inner.spawn(() => failingInCleanup(new Error(`inner ${i}`)));
+          inner.spawn(() => failing(first, 5));
+        }),
+      );
+    });
+    assert.equal(await rejection(outer), first);
+    assert.equal(suppressedErrors(first).length, 100);
+    assert.equal(droppedErrors(first), 20);
+  }));
+
+test("K4f an error that nothing can be done to is thrown as it is", () =>
+  virtually(async () => {
+    const { proxy, revoke } = Proxy.revocable(new Error("revoked"), {});
+    revoke();
+    const second = new Error("second");
+    const group = withTaskGroup((group) => {
+      group.spawn(() => failing(proxy, 5));
+      group.spawn(() => failingInCleanup(second));
+      group.spawn(() => failingInCleanup(proxy));
+    });
+    const outcome = await group.then(
+      () => false,
+      (error: unknown) => error === proxy,
+    );
+    assert.equal(outcome, true);
+    assert.deepEqual(suppressedErrors(proxy), [second]);
+  }));
+
+test("K4g a primitive that comes later is listed on the first error", () =>
+  virtually(async () => {
+    const first = new Error("first");
+    const group = withTaskGroup((group) => {
+      group.spawn(() => failing(first, 5));
+      group.spawn(() => failingInCleanup("text"));
+      group.spawn(() => failingInCleanup(undefined));
+    });
+    assert.equal(await rejection(group), first);
+    assert.deepEqual(suppressedErrors(first), ["text", undefined]);
+  }));
+
+// --- K5, with everything else
+
+test("K5a services and unawaited attempts count, and nested groups keep their own", () =>
+  virtually(async () => {
+    const errors = ["service", "inner", "attempt"].map((name) => new Error(name));
+    const group = withTaskGroup(
+      async (group) => {
+        group.spawn(() => failing(errors[0], 10), { service: true });
+        group.attempt(() => failing(errors[2], 5));
+        group.spawn(() =>
+          withTaskGroup((inner) => void inner.spawn(() => failing(errors[1], 20)), { failures: "collect" }),
+        );
+        await sleep(30);
+      },
+      { failures: "collect" },
+    );
+    const error = await rejection(group);
+    assert.ok(error instanceof AggregateError);
+    const [first, inner, last] = error.errors as unknown[];
+    assert.equal(first, errors[0]);
+    assert.ok(inner instanceof AggregateError);
+    assert.deepEqual(inner.errors, [errors[1]]);
+    assert.equal(last, errors[2]);
+  }));
+
+test("K5a failures beat a cancellation also when they are collected", () =>
+  virtually(async () => {
+    const error = new Error("before");
+    const scope = withCancelScope((scope) =>
+      withTaskGroup(
+        async (group) => {
+          group.spawn(() => failing(error));
+          await waitAllTasksBlocked();
+          scope.cancel();
+          await checkpoint();
+        },
+        { failures: "collect" },
+      ),
+    );
+    const thrown = await rejection(scope);
+    assert.ok(thrown instanceof AggregateError);
+    assert.deepEqual(thrown.errors, [error]);
+  }));
+
+test("K5b the block's failure stands in the order of occurrence", () =>
+  virtually(async () => {
+    const [before, block, after] = [new Error("before"), new Error("block"), new Error("after")];
+    const group = withTaskGroup(
+      async (group) => {
+        group.spawn(() => failing(before, 5));
+        group.spawn(() => failingInCleanup(after));
+        await sleep(10);
+        throw block;
+      },
+      { failures: "collect" },
+    );
+    const thrown = await rejection(group);
+    assert.ok(thrown instanceof AggregateError);
+    assert.deepEqual(thrown.errors, [before, block, after]);
+  }));
+
+// --- K7, all doors
+
+test("K7a attempt and start refuse in a cancelled group as spawn does", () =>
+  virtually(async () => {
+    const calls: string[] = [];
+    await rejection(
+      withTaskGroup(async (group) => {
+        group.cancel();
+        assert.throws(() => group.attempt(() => calls.push("attempt")), CancelledError);
+        assert.ok(isCancelled(await rejection(group.start(() => calls.push("start")))));
+        assert.equal(
+          group.trySpawn(() => calls.push("trySpawn")),
+          undefined,
+        );
+        await shield(
+          () => {
+            assert.throws(() => group.spawn(() => calls.push("shielded")), CancelledError);
+          },
+          { timeout: 10 },
+        );
+      }),
+    ).catch(() => {});
+    assert.deepEqual(calls, []);
+  }));
+
+test("K7a the error is that of the outermost cancelled scope, and passes through the group as its cancellation", () =>
+  virtually(async () => {
+    let thrown: unknown;
+    const value = await withCancelScope(async (outer) => {
+      await withTaskGroup((group) => {
+        group.cancel("inner");
+        outer.cancel("outer");
+        try {
+          group.spawn(() => {});
+        } catch (error) {
+          thrown = error;
+          throw error;
+        }
+      });
+    });
+    assert.equal(value, undefined);
+    assert.ok(isCancelled(thrown) && thrown.reason === "outer");
+  }));
+
+test("K7c a group that was cancelled and has ended refuses as one that has ended", () =>
+  virtually(async () => {
+    let kept: TaskGroup | undefined;
+    await withTaskGroup((group) => {
+      kept = group;
+      group.cancel();
+    });
+    assert.throws(() => kept!.spawn(() => {}), InvalidStateError);
+  }));
+
+test("K7c so does a group whose run is over, from inside another run", async () => {
+  let kept: TaskGroup | undefined;
+  await virtually(() => withTaskGroup((group) => void (kept = group)));
+  await virtually(() => {
+    assert.throws(() => kept!.spawn(() => {}), InvalidStateError);
+    assert.equal(
+      kept!.trySpawn(() => {}),
+      undefined,
+    );
+  });
+});
+
+test("K7d a failure in a group opened while unwinding cancels the siblings and comes out", () =>
+  virtually(async () => {
+    const error = new Error("close");
+    const seen: string[] = [];
+    const scope = withCancelScope(async (scope) => {
+      scope.cancel();
+      try {
+        await checkpoint();
+      } finally {
+        await withTaskGroup((group) => {
+          group.spawn(() => cleaningUp(seen, "sibling", 5));
+          group.spawn(() => failing(error, 1));
+        });
+      }
+    });
+    assert.equal(await rejection(scope), error);
+    assert.deepEqual(seen, ["sibling"]);
+  }));
+
+test("K7d a group that was open when the cancellation came accepts no more children in its cleanup", () =>
+  virtually(async () => {
+    let called = false;
+    await withCancelScope(async (scope) => {
+      await withTaskGroup(async (group) => {
+        scope.cancel();
+        try {
+          await checkpoint();
+        } finally {
+          assert.throws(() => group.spawn(() => (called = true)), CancelledError);
+        }
+      });
+    });
+    assert.equal(called, false);
+  }));
+
+// --- K12, everything against everything
+
+test("K12a a cancellation from outside beats the group's own, whichever came first", () =>
+  virtually(async () => {
+    for (const order of ["own first", "outside first"]) {
+      let thrown: unknown;
+      await withCancelScope(async (scope) => {
+        try {
+          await withTaskGroup(async (group) => {
+            group.spawn(() => cleaningUp([], "", 50));
+            await waitAllTasksBlocked();
+            if (order === "own first") group.cancel("own");
+            scope.cancel("outside");
+            group.cancel("own");
+            return "value";
+          });
+        } catch (error) {
+          thrown = error;
+          throw error;
+        }
+      });
+      assert.ok(isCancelled(thrown) && thrown.reason === "outside", order);
+    }
+  }));
+
+test("K12a a cancellation from outside that a shield hides does not count", () =>
+  virtually(async () => {
+    let value: string | undefined;
+    await withCancelScope(async (scope) => {
+      value = await shield(
+        () =>
+          withTaskGroup((group) => {
+            group.spawn(() => sleep(10));
+            scope.cancel();
+            return "value";
+          }),
+        { timeout: 100 },
+      );
+    });
+    assert.equal(value, "value");
+  }));
+
+test("K12a a cancellation from outside counts while services end", () =>
+  virtually(async () => {
+    let thrown: unknown;
+    await withCancelScope(async (scope) => {
+      try {
+        await withTaskGroup((group) => {
+          group.spawn(
+            async () => {
+              try {
+                await sleepForever();
+              } finally {
+                scope.cancel("late");
+              }
+            },
+            { service: true },
+          );
+          return "value";
+        });
+      } catch (error) {
+        thrown = error;
+        throw error;
+      }
+    });
+    assert.ok(isCancelled(thrown) && thrown.reason === "late");
+  }));
+
+test("K12a an unawaited attempt's failure beats a cancellation too", () =>
+  virtually(async () => {
+    const error = new Error("attempt");
+    const scope = withCancelScope((scope) =>
+      withTaskGroup(async (group) => {
+        group.attempt(() => failing(error));
+        await waitAllTasksBlocked();
+        scope.cancel();
+        await checkpoint();
+      }),
+    );
+    assert.equal(await rejection(scope), error);
+  }));
+
+test("K12b deadline and signal are the group's own cancellation", () =>
+  virtually(async () => {
+    const late = await rejection(withTaskGroup(sleepForever, { deadline: now() + 50 }));
+    assert.ok(late instanceof WorkCancelledError);
+    assert.equal(late.why, "deadline");
+    assert.equal(now(), 50);
+    const aborted = await rejection(withTaskGroup(checkpoint, { signal: AbortSignal.abort("enough") }));
+    assert.ok(aborted instanceof WorkCancelledError);
+    assert.equal(aborted.why, "signal");
+    assert.equal(await withTaskGroup(() => "value", { signal: AbortSignal.abort() }), "value");
+  }));
+
+test("K12b a child that cancels the group after its block returned leaves the block's value", () =>
+  virtually(async () => {
+    const value = await withTaskGroup((group) => {
+      group.spawn(sleepForever);
+      group.spawn(() => sleep(10).then(() => group.cancel()));
+      return "value";
+    });
+    assert.equal(value, "value");
+  }));
+
+test("K12b a block that catches the group's cancellation and returns gives its value", () =>
+  virtually(async () => {
+    const value = await withTaskGroup(async (group) => {
+      group.cancel();
+      await rejection(checkpoint());
+      return "value";
+    });
+    assert.equal(value, "value");
+  }));
+
+test("K12b what passes through a cancelled group unseen by it, as an ordinary error, is a failure", () =>
+  virtually(async () => {
+    const stale = new CancelledError({ why: "explicit", scope: "elsewhere" });
+    assert.equal(await rejection(withTaskGroup((group) => void group.spawn(() => failing(stale)))), stale);
+  }));
+
+test("K12c after the cut-off the cancellation that the group was opened under counts", () =>
+  virtually(
+    async () => {
+      let thrown: unknown;
+      await withCancelScope(async (scope) => {
+        scope.cancel("outer");
+        await rejection(checkpoint());
+        try {
+          await withTaskGroup((group) => {
+            group.spawn(() => rejection(sleepForever()));
+            return "value";
+          });
+        } catch (error) {
+          thrown = error;
+          throw error;
+        }
+      });
+      assert.ok(isCancelled(thrown) && thrown.reason === "outer");
+    },
+    { grace: 100 },
+  ));
+
+test("K12c a further cancellation in between counts, though one was in force before", () =>
+  virtually(async () => {
+    await withCancelScope(async (outer) => {
+      outer.cancel("outer");
+      await rejection(checkpoint());
+      const value = await withCancelScope(async (inner) => {
+        await withTaskGroup((group) => {
+          group.spawn(sleepForever);
+          setTimeout(() => inner.cancel("inner"), 0);
+        });
+        assert.fail("the group was cancelled from outside");
+      }).catch((error: unknown) => error);
+      assert.ok(isCancelled(value) && value.reason === "outer");
+    });
   }));
 
 // --- misuse

@@ -1,6 +1,6 @@
 import { brief, InvalidStateError, isObject, suppress, WorkCancelledError } from "../errors.ts";
 import { checkFunction, combined, leavingWith, quiet, runBlock, inScope, type Result } from "./block.ts";
-import { checkLiving, checkScopeOptions, settle, type CancelScopeOptions } from "./cancel-scope.ts";
+import { checkLiving, checkName, checkScopeOptions, settle, type CancelScopeOptions } from "./cancel-scope.ts";
 import { refused } from "./checkpoint.ts";
 import { failuresIn, isCancellation } from "./classify.ts";
 import { currentFrame, here, inHostContext, type Locals } from "./current.ts";
@@ -72,7 +72,11 @@ export class GroupNode extends ScopeNode implements OpenTaskGroup {
   #failures: unknown[] = [];
   readonly #services = new Set<TaskNode>();
   /** Attempts that failed and were awaited by nobody yet. */
-  #unobserved: TaskNode[] | undefined = undefined;
+  #unobserved: Set<TaskNode> | undefined = undefined;
+  /** A task that keeps it open, while it closes. */
+  #witness: TaskNode | undefined = undefined;
+  /** What it rejects with, once that is settled. */
+  #failure: { readonly thrown: unknown } | undefined = undefined;
   /** The block has ended, or never was. */
   #closing: Promise<void> | undefined = undefined;
   #quiet: (() => void) | undefined = undefined;
@@ -145,7 +149,7 @@ export class GroupNode extends ScopeNode implements OpenTaskGroup {
     // A starter that is cancelled cancels the child, and still waits until that has ended.
     wait.onCut = (error) => {
       cut ??= { error };
-      task.cancelAs("explicit", "its starter was cancelled");
+      if (!reachedToo(task, node)) task.cancelAs("explicit", "its starter was cancelled");
     };
     task.onEnd((outcome) => {
       if (cut !== undefined && (isStarted || outcome.status !== "failed")) {
@@ -168,7 +172,9 @@ export class GroupNode extends ScopeNode implements OpenTaskGroup {
 
   /** A child, registered and not yet running. */
   #make(fn: { readonly name: string }, mode: TaskMode, options: SpawnOptions | undefined): TaskNode {
-    const task = new TaskNode(this, options?.name, fn.name, currentFrame()?.locals, mode);
+    const name = options?.name;
+    if (name !== undefined) checkName(name, this);
+    const task = new TaskNode(this, name, fn.name, currentFrame()?.locals, mode);
     if (mode === "service") this.#services.add(task);
     return task;
   }
@@ -177,7 +183,10 @@ export class GroupNode extends ScopeNode implements OpenTaskGroup {
   #started(task: TaskNode, service: boolean): void {
     if (task.status !== "running") return;
     task.mode = service ? "service" : "ordinary";
-    if (service) this.#services.add(task);
+    if (!service) return;
+    this.#services.add(task);
+    task.hideUntilCutoff();
+    this.childLeft();
   }
 
   /** Why nothing can be spawned now. */
@@ -197,13 +206,21 @@ export class GroupNode extends ScopeNode implements OpenTaskGroup {
     if (task.mode === "service") this.#services.delete(task);
     if (task.status === "failed" && task.mode !== "starting") {
       if (task.mode !== "attempt") this.fail(error, this.#collect);
-      else if (!task.observed) (this.#unobserved ??= []).push(task);
+      else if (!task.observed) (this.#unobserved ??= new Set()).add(task);
     }
     this.childLeft();
   }
 
+  /** Somebody got the failure of an attempt after all. */
+  observed(task: TaskNode): void {
+    this.#unobserved?.delete(task);
+  }
+
   override childLeft(): void {
-    if (this.#ordinary > 0) return;
+    if (this.#ordinary > 0) {
+      if (this.#quiet !== undefined && !this.#waitsForTask() && this.#hasNewcomer()) this.#quiet();
+      return;
+    }
     this.#quiet?.();
     if (this.#open && this.freshlyCut) this.#close();
   }
@@ -211,6 +228,29 @@ export class GroupNode extends ScopeNode implements OpenTaskGroup {
   /** How many children keep the group open. */
   get #ordinary(): number {
     return (this.children?.size ?? 0) - this.#services.size;
+  }
+
+  /** Whether one of those is a task, rather than a scope that somebody has left open. */
+  #waitsForTask(): boolean {
+    if (this.#witness?.ended === false && this.#witness.mode !== "service") return true;
+    this.#witness = undefined;
+    for (const child of this.children!) {
+      if (!(child instanceof TaskNode) || child.mode === "service") continue;
+      this.#witness = child;
+      return true;
+    }
+    return false;
+  }
+
+  /** Whether something was opened in it since {@link #closeScopes}. */
+  #hasNewcomer(): boolean {
+    let child = this.children!.last;
+    while (child?.kind === "task") child = child.prev;
+    return child !== undefined && !child.freshlyCut;
+  }
+
+  #closeScopes(): void {
+    for (const child of this.children!) if (child.kind !== "task") this.closeChild(child);
   }
 
   // --- failures
@@ -237,8 +277,9 @@ export class GroupNode extends ScopeNode implements OpenTaskGroup {
   async finish<T>(result: Result<T>): Promise<T> {
     const cut = !result.ok && isCancellation(result.error, this);
     if (!result.ok && !cut) for (const failure of failuresIn(result.error, this)) this.fail(failure, false);
-    const closing = this.#closeAll();
-    if (closing !== undefined) await closing;
+    // Asked anew after each wait: somebody may have spawned while it was being told that all have ended.
+    for (let closing = this.#closeAll(); closing !== undefined; closing = this.#closeAll()) await closing;
+    this.#failUnobserved();
     this.end();
     const error = this.#verdict(cut);
     if (error !== undefined) throw leavingWith(this, error.thrown);
@@ -257,9 +298,13 @@ export class GroupNode extends ScopeNode implements OpenTaskGroup {
 
   /** Its failures as one error. */
   get failure(): unknown {
-    return this.#collect
-      ? new AggregateError(this.#failures, `${this.#failures.length} failures in group '${this.path}'`)
-      : combined(this.#failures);
+    if (this.#failure !== undefined) return this.#failure.thrown;
+    const failures = this.#failures;
+    const thrown = this.#collect
+      ? new AggregateError(failures, `${failures.length} failures in group '${this.path}'`)
+      : combined(failures, this);
+    if (this.ended) this.#failure = { thrown };
+    return thrown;
   }
 
   get failed(): boolean {
@@ -268,22 +313,24 @@ export class GroupNode extends ScopeNode implements OpenTaskGroup {
 
   /** Ends what is left behind by the block, waits for the children, then ends the services, last started first. */
   #closeAll(): Promise<void> | undefined {
-    if (this.children?.first === undefined && !this.#refusedLate) {
-      this.#failUnobserved();
-      return undefined;
-    }
-    return this.#waitForAll();
+    return this.children?.first === undefined && !this.#refusedLate ? undefined : this.#waitForAll();
   }
 
   async #waitForAll(): Promise<void> {
-    for (const child of this.children ?? []) if (child.kind !== "task") this.closeChild(child);
+    if (this.children !== undefined) this.#closeScopes();
     for (;;) {
-      if (this.#ordinary > 0) await new Promise<void>((resolve) => (this.#quiet = resolve));
-      else if (this.#services.size > 0) await this.#endService([...this.#services].at(-1)!);
-      else break;
+      if (this.#ordinary > 0) {
+        if (!this.#waitsForTask()) this.#closeScopes();
+        await new Promise<void>((resolve) => (this.#quiet = resolve));
+      } else if (this.#services.size > 0) {
+        await this.#endService([...this.#services].at(-1)!);
+      } else {
+        break;
+      }
     }
-    if (this.#refusedLate) await refused(this)?.catch(ignore);
-    this.#failUnobserved();
+    const refusedLate = this.#refusedLate;
+    this.#refusedLate = false;
+    if (refusedLate) await refused(this)?.catch(ignore);
   }
 
   async #endService(service: TaskNode): Promise<void> {
@@ -293,7 +340,8 @@ export class GroupNode extends ScopeNode implements OpenTaskGroup {
   }
 
   #failUnobserved(): void {
-    for (const task of this.#unobserved ?? []) if (!task.observed) this.fail(task.error, true);
+    for (const task of this.#unobserved ?? []) this.fail(task.error, true);
+    this.#unobserved = undefined;
   }
 
   /** The end of a root, whose block is its first task: waits for that, then closes what is left. */
@@ -303,6 +351,7 @@ export class GroupNode extends ScopeNode implements OpenTaskGroup {
       await this.#closeAll();
       await turnOfTheLoop();
     } while (this.children?.first !== undefined);
+    this.#failUnobserved();
     this.caught = this.own !== undefined && !this.failed;
     this.end();
   }
@@ -316,7 +365,8 @@ export class GroupNode extends ScopeNode implements OpenTaskGroup {
 
   join(): Promise<void> {
     return quiet(async () => {
-      await refused();
+      const refusal = refused();
+      if (refusal !== undefined) await refusal;
       if (!this.ended) {
         const joined = (this.#joiners ??= new WaitList(this)).wait();
         this.#close();
@@ -351,7 +401,9 @@ export class GroupNode extends ScopeNode implements OpenTaskGroup {
   }
 
   async #closeOpen(): Promise<void> {
-    await this.#closeAll();
+    do await this.#closeAll();
+    while (this.children?.first !== undefined);
+    this.#failUnobserved();
     this.caught = this.own !== undefined && !this.failed;
     this.end();
     const awaited = this.#disposed || (this.#joiners?.size ?? 0) > 0;
@@ -365,6 +417,16 @@ export class GroupNode extends ScopeNode implements OpenTaskGroup {
 }
 
 function ignore(): void {}
+
+/** Whether the cancellation that has reached `node` also reaches `task`, which is to be told by that one then. */
+function reachedToo(task: TaskNode, node: ScopeNode): boolean {
+  const { outermost } = node.force!;
+  for (let at: ScopeNode | undefined = task; at !== undefined; at = at.parent) {
+    if (at === outermost) return true;
+    if (at.hides) return false;
+  }
+  return false;
+}
 
 /** Runtimes report a rejection when the step it happened in is over: the tree that it belongs to must still be there. */
 function turnOfTheLoop(): Promise<unknown> {
@@ -431,7 +493,14 @@ export function withTaskGroup<T>(
  * ```
  */
 export function openTaskGroup(options: OpenTaskGroupOptions = {}): OpenTaskGroup {
-  return openGroup(options.parent === "root" ? here().root.node : here(), options, true);
+  const { parent } = options;
+  if (parent !== undefined && parent !== "scope" && parent !== "root") {
+    throw new TypeError(`Cannot use ${brief(parent)} as parent${within(here())}: wanted "scope" or "root"`);
+  }
+  const group = openGroup(parent === "root" ? here().root.node : here(), options, true);
+  // Where everything is cancelled nobody can be spawned, and nothing will be told: it has ended soon.
+  if (group.freshlyCut) void Promise.resolve().then(() => group.childLeft());
+  return group;
 }
 
 function openGroup(parent: ScopeNode, options: TaskGroupOptions, open: boolean): GroupNode {

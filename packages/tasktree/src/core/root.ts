@@ -45,7 +45,7 @@ export class Root {
   readonly justCut: ScopeNode[] = [];
   /** Whether the step in which they resume is ordered. */
   delivering = false;
-  readonly #reported = new WeakMap<object, ScopeNode[]>();
+  readonly #reported = new WeakMap<object, WeakSet<ScopeNode>>();
   readonly #context = captureContext();
   /** Never cancelled: for code outside of any run. */
   readonly implicit: boolean;
@@ -92,8 +92,8 @@ export class Root {
   report(error: unknown, node: ScopeNode): void {
     if (!isObject(error)) return;
     const reporters = this.#reported.get(error);
-    if (reporters === undefined) this.#reported.set(error, [node]);
-    else if (!reporters.some((reporter) => node.isInside(reporter))) reporters.push(node);
+    if (reporters === undefined) this.#reported.set(error, new WeakSet([node]));
+    else reporters.add(node);
   }
 
   /**
@@ -116,7 +116,11 @@ export class Root {
   }
 
   #isReported(error: unknown, node: ScopeNode): boolean {
-    return isObject(error) && (this.#reported.get(error)?.some((reporter) => node.isInside(reporter)) ?? false);
+    const reporters = isObject(error) ? this.#reported.get(error) : undefined;
+    if (reporters === undefined) return false;
+    let at: ScopeNode | undefined = node;
+    while (at !== undefined && !reporters.has(at)) at = at.parent;
+    return at !== undefined;
   }
 
   /** `scope`'s grace is over. */

@@ -123,20 +123,23 @@ test("C1a a parent's cancellation reaches scopes, tasks and groups at any depth,
 
 test("C1a a parent's cancellation does not pass a shield", () =>
   virtually(async () => {
-    const seen: string[] = [];
-    await withCancelScope(async (scope) => {
-      scope.cancel();
-      await shield(
-        async () => {
-          await sleep(10);
-          seen.push("shielded");
-        },
-        { timeout: Infinity },
-      );
-      await rejection(checkpoint());
-      seen.push("cut");
-    });
-    assert.deepEqual(seen, ["shielded", "cut"]);
+    for (const when of ["before", "inside"] as const) {
+      const seen: string[] = [];
+      await withCancelScope(async (scope) => {
+        if (when === "before") scope.cancel();
+        await shield(
+          async () => {
+            queueMicrotask(() => scope.cancel());
+            await sleep(10);
+            seen.push("shielded");
+          },
+          { timeout: Infinity },
+        );
+        await rejection(checkpoint());
+        seen.push("cut");
+      });
+      assert.deepEqual(seen, ["shielded", "cut"]);
+    }
   }));
 
 test("C1a a cancellation does not reach siblings, nor what is around", () =>

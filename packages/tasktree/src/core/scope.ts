@@ -370,6 +370,11 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
       this.#hidden(outer?.cutoff ?? Infinity);
   }
 
+  /** For a task that has become a service: hides outer cancellations from now on, unless one has reached it. */
+  hideUntilCutoff(): void {
+    if (this.force === undefined && (this.#flags & unshieldable) === 0) this.#hide("until cut-off");
+  }
+
   /** Something is hidden here; the shield's time begins, unless it has. */
   #hidden(cutoff: number): void {
     this.#flags |= hidesSomething;
@@ -506,7 +511,12 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
 
   /** A child has left the tree. */
   childLeft(): void {
-    if (this.children!.first === undefined) this.#rare?.childless?.();
+    const childless = this.#rare?.childless;
+    if (childless === undefined) return;
+    let child = this.children!.last;
+    if (child === undefined) childless();
+    // What code that was left behind has opened since is closed too.
+    for (; child !== undefined && !child.freshlyCut; child = child.prev) this.closeChild(child);
   }
 
   #leaveWaits(heir: ScopeNode): void {

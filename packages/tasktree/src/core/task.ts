@@ -1,4 +1,4 @@
-import { DeadlockError, WorkCancelledError } from "../errors.ts";
+import { DeadlockError, isObject, WorkCancelledError } from "../errors.ts";
 import { checkFunction, combined, leavingWith } from "./block.ts";
 import { refused, passed } from "./checkpoint.ts";
 import { failuresIn, isCancellation } from "./classify.ts";
@@ -90,12 +90,12 @@ export class TaskNode<T = unknown> extends ScopeNode implements Task<T>, Waitabl
     onError?: ((error: unknown) => B | PromiseLike<B>) | null,
   ): Promise<A | B> {
     const node = here();
-    const { promise, wait } = this.#join(node, undefined);
+    const { promise, wait, known } = this.#join(node, undefined);
     const derived = promise.then(onValue as (value: unknown) => A, onError);
     if (typeof onError === "function") return derived;
     // Without a handler of its own, what goes through `derived` is an error that the group has.
     if (wait !== undefined) wait.promise = derived;
-    else if (this.status !== "ok" || node.force !== undefined) derived.catch(ignore);
+    else if (known === true) derived.catch(ignore);
     return derived;
   }
 
@@ -110,10 +110,10 @@ export class TaskNode<T = unknown> extends ScopeNode implements Task<T>, Waitabl
     else queueMicrotask(() => told(this.#outcome()));
   }
 
-  #join(node: ScopeNode, as: symbol | undefined): { promise: Promise<unknown>; wait?: Wait } {
+  #join(node: ScopeNode, as: symbol | undefined): { promise: Promise<unknown>; wait?: Wait; known?: boolean } {
     const refusal = refused(node);
-    if (refusal !== undefined) return { promise: refusal };
-    if (this.status !== "running") return { promise: this.#ended(node, as) };
+    if (refusal !== undefined) return { promise: refusal, known: true };
+    if (this.status !== "running") return { promise: this.#ended(node, as), known: this.#known };
     if (node.isInside(this)) return { promise: handled(Promise.reject(this.#selfAwait(node))) };
     this.observed = true;
     const wait = new Wait(this, node, as);
@@ -122,7 +122,7 @@ export class TaskNode<T = unknown> extends ScopeNode implements Task<T>, Waitabl
   }
 
   #ended(node: ScopeNode, as: symbol | undefined): Promise<unknown> {
-    this.observed = true;
+    if (this.mode === "attempt") this.group.observed(this as TaskNode);
     if (as === asOutcome) return passed<unknown>(this.#outcome(), node);
     if (this.status === "ok") return passed(this.#result, node);
     return handled(passed(undefined, node).then(() => Promise.reject(this.error)));
@@ -139,7 +139,7 @@ export class TaskNode<T = unknown> extends ScopeNode implements Task<T>, Waitabl
   finish(ok: boolean, value: unknown): void {
     const left = this.closeChildren();
     if (left === undefined) this.#conclude(ok, value);
-    else void left.then(() => this.#conclude(ok, value));
+    else void left.then(() => this.finish(ok, value));
   }
 
   #conclude(ok: boolean, value: unknown): void {
@@ -149,7 +149,7 @@ export class TaskNode<T = unknown> extends ScopeNode implements Task<T>, Waitabl
     }
     let failures = this.takeFailures();
     if (!ok && !isCancellation(value, this)) failures = [...(failures ?? []), ...failuresIn(value, this)];
-    if (failures !== undefined) this.settle("failed", combined(failures));
+    if (failures !== undefined) this.settle("failed", combined(failures, this));
     else if (ok) this.settle("ok", value);
     else this.settle("cancelled", undefined);
   }
@@ -174,7 +174,7 @@ export class TaskNode<T = unknown> extends ScopeNode implements Task<T>, Waitabl
       if (wait.payload === asOutcome) wait.wake(this.#outcome());
       else if (this.status === "ok") wait.wake(this.#result);
       else {
-        wait.handled();
+        if (this.#known) wait.handled();
         wait.fail(this.error);
       }
     }
@@ -192,6 +192,11 @@ export class TaskNode<T = unknown> extends ScopeNode implements Task<T>, Waitabl
     if (this.status === "ok") return { status: "ok", value: this.#result as T };
     if (this.status === "failed") return { status: "failed", error: this.#result };
     return { status: "cancelled", error: this.error as WorkCancelledError };
+  }
+
+  /** Whether its error reaches somebody without an awaiter; that of an attempt is theirs to handle. */
+  get #known(): boolean {
+    return this.status === "cancelled" || (this.status === "failed" && this.mode !== "attempt");
   }
 
   /** What awaiting it throws; for a cancelled one made when first asked for. */
@@ -216,15 +221,16 @@ function handled<T>(promise: Promise<T>): Promise<T> {
 
 function call<A>(fn: (arg: A) => unknown, arg: A): void {
   let returned: unknown;
+  let promise: Promise<unknown> | undefined;
   try {
     returned = fn(arg);
+    promise = promiseOf(returned);
   } catch (error) {
     failed(error);
     return;
   }
-  if (returned instanceof Promise) returned.then(succeeded, failed);
-  else if (isThenable(returned)) Promise.resolve(returned).then(succeeded, failed);
-  else succeeded(returned);
+  if (promise === undefined) succeeded(returned);
+  else promise.then(succeeded, failed);
 }
 
 // Called in the task's context, since reactions run in the context in which they were registered: no closure per task.
@@ -236,6 +242,12 @@ function failed(error: unknown): void {
   (currentFrame() as TaskNode).finish(false, error);
 }
 
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function";
+/** A native promise for what a function has returned; undefined if that is not to be awaited. */
+function promiseOf(value: unknown): Promise<unknown> | undefined {
+  if (!isObject(value)) return undefined;
+  const { then } = value as { then?: unknown };
+  if (typeof then !== "function") return undefined;
+  // One with a `then` of its own may call us in any context.
+  const native = value instanceof Promise && then === Promise.prototype.then;
+  return native ? value : new Promise((resolve) => resolve(value));
 }

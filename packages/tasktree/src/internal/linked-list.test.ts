@@ -50,7 +50,7 @@ test("LinkedList removes the first, the last, one between, and the only one", ()
     const { list, members } = listOf("a", "b", "c");
     list.remove(members[gone]!);
     assert.equal(namesOf(list), left);
-    assert.equal(backwards(list), [...left].toReversed().join(""));
+    assert.equal(backwards(list), left.split("").toReversed().join(""));
     assert.equal(list.size, 2);
   }
   const { list, members } = listOf("a");

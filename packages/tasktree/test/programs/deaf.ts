@@ -9,4 +9,4 @@ function main(): Promise<void> {
   });
 }
 
-void runMain(main);
+void runMain(main, { grace: 100 });

@@ -1,5 +1,5 @@
 /** Ends as its argument says. */
-import { runMain, sleep } from "tasktree";
+import { runMain, sleep, sleepForever } from "tasktree";
 
 const ways: Record<string, () => unknown> = {
   done: () => sleep(1),
@@ -7,7 +7,11 @@ const ways: Record<string, () => unknown> = {
     await sleep(1);
     throw new Error("it failed", { cause: new Error("for this reason") });
   },
+  forever: () => {
+    console.log("ready");
+    return sleepForever();
+  },
   deadlock: () => new Promise(() => {}),
 };
 
-void runMain(ways[process.argv[2]!]!);
+void runMain(ways[process.argv[2]!]!, { grace: 100 });

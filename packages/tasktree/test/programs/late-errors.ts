@@ -109,6 +109,23 @@ const scenarios: Record<string, () => unknown> = {
       reject(late);
       reject(other);
     }),
+  "as main throws the same": () => {
+    reject(late);
+    throw late;
+  },
+  "as main throws another": () => {
+    reject(late);
+    throw other;
+  },
+  "as main returns": () => {
+    reject(late);
+    return "fine";
+  },
+  "after the run": () => {
+    setTimeout(() => reject(late), 20);
+    return "fine";
+  },
+  "no object": () => inTask(() => reject("text")),
   "abandoned and late": async () => {
     await moveOnAfter(5, () =>
       abandonOnCancel(

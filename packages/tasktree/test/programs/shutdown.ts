@@ -5,11 +5,13 @@ const [drainMs = "0", manner = "obedient"] = process.argv.slice(2);
 
 async function main(): Promise<string> {
   console.log("ready");
-  if (manner === "drains") {
+  if (manner.startsWith("drains")) {
+    const server = manner === "drains with a server" ? setInterval(() => {}, 1000) : undefined;
     await currentScope().waitDraining();
     console.log("draining");
     await sleep(20);
     await checkpoint();
+    clearInterval(server);
     return "finished";
   }
   try {

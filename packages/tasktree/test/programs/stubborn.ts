@@ -7,7 +7,7 @@ function main(): Promise<void> {
   return withTaskGroup((group) => {
     group.spawn(() => new Promise(() => {}), { name: "deaf" });
     group.spawn(() => shield(sleepForever, { timeout: Infinity }), { name: "shielded" });
-    group.spawn(sleepForever, { name: "obedient" });
+    group.spawn(() => sleepForever().finally(() => console.log("obedient cancelled")), { name: "obedient" });
     console.log("ready");
   });
 }

@@ -4,7 +4,7 @@ import { openScope } from "./core/cancel-scope.ts";
 import { passed, refused } from "./core/checkpoint.ts";
 import { here } from "./core/current.ts";
 import { checkDeadline, checkMilliseconds, type Scope, type ScopeNode } from "./core/scope.ts";
-import { Wait } from "./core/wait-list.ts";
+import { timeless, Wait } from "./core/wait-list.ts";
 import { suppress, isObject, TimeoutError, WorkCancelledError } from "./errors.ts";
 import { isCancellation } from "./core/classify.ts";
 
@@ -61,7 +61,7 @@ function sleepIn(node: ScopeNode, deadline: number): Promise<void> {
   if (refusal !== undefined) return refusal;
   const { clock } = node.root;
   if (deadline <= clock.now()) return passed(undefined, node);
-  const wait = new Wait(undefined, node);
+  const wait = new Wait(undefined, node, deadline === Infinity ? timeless : undefined);
   clock.sleep(wait, deadline);
   return wait.promise as Promise<void>;
 }

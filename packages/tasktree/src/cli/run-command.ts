@@ -1,5 +1,5 @@
 import { createRequire } from "node:module";
-import { existsSync } from "node:fs";
+import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
@@ -25,7 +25,7 @@ export async function runCommand(argv: readonly string[]): Promise<void> {
     wrong = new UsageError(`Cannot run ${file}: its default export is not a function`);
   }, options);
   if (wrong !== undefined) throw wrong;
-  if (Number.isInteger(result)) process.exitCode ??= result as number;
+  if (Number.isInteger(result)) process.exitCode ||= result as number;
 }
 
 function parse(argv: readonly string[]): Command {
@@ -37,7 +37,9 @@ function parse(argv: readonly string[]): Command {
   if (file === undefined) throw new UsageError("Wanted a file to run");
   if (others.length > 0)
     throw new UsageError(`Cannot run ${positionals.length} files; arguments for the program come after --`);
-  if (!existsSync(file)) throw new UsageError(`Cannot run ${file}: there is no such file`);
+  const found = statSync(file, { throwIfNoEntry: false });
+  if (found === undefined) throw new UsageError(`Cannot run ${file}: there is no such file`);
+  if (found.isDirectory()) throw new UsageError(`Cannot run ${file}: it is a folder`);
   const options = {
     ...(values.debug === true && { debug: true }),
     ...(values.grace !== undefined && { grace: milliseconds("--grace", values.grace) }),

@@ -150,7 +150,10 @@ for (const ordered of [true, false]) {
       };
       await assert.rejects(use(), (thrown) => thrown === error);
       assert.deepEqual(got, [0]);
-      assert.deepEqual(ended.sort((a, b) => a - b), Array.from({ length: seen.taken }, (_, n) => n).slice(0, ended.length));
+      assert.deepEqual(
+        ended.sort((a, b) => a - b),
+        Array.from({ length: seen.taken }, (_, n) => n).slice(0, ended.length),
+      );
       assert.ok(ended.length >= 3);
       assert.deepEqual(suppressedErrors(error), [late]);
       assert.ok(seen.closed);

@@ -156,7 +156,10 @@ test("B1c an onLoser that throws rejects the race, and the other losers' values 
     };
     const racers = [stubborn(1), stubborn(2), async () => (await sleep(10), 0)];
     await assert.rejects(race(racers, { onLoser }), (thrown) => thrown === error);
-    assert.deepEqual(lost.sort((a, b) => a - b), [0, 1, 2]);
+    assert.deepEqual(
+      lost.sort((a, b) => a - b),
+      [0, 1, 2],
+    );
   });
 });
 

@@ -7,7 +7,7 @@ import { GroupNode } from "./group.ts";
 import { Instruments, type Instrument } from "./instrument.ts";
 import type { ScopeNode } from "./scope.ts";
 import { StuckWatch } from "./stuck.ts";
-import { siteOf, WaitList } from "./wait-list.ts";
+import { siteOf, timeless, Wait, WaitList } from "./wait-list.ts";
 
 /** After this long, in milliseconds, cleanup is cut. */
 export const defaultGrace = 5000;
@@ -83,7 +83,10 @@ export class Root {
     if (refusal !== undefined) return refusal;
     if (node.draining) return passed(undefined, caller);
     const waits = (node.drainWaits ??= new WaitList({ describe: () => `the draining of '${node.path}'` }));
-    return waits.wait();
+    const wait = new Wait(waits.owner, caller, timeless);
+    waits.add(wait);
+    caller.root.clock.sleep(wait, Infinity);
+    return wait.promise as Promise<void>;
   }
 
   // --- errors that nobody waited for

@@ -105,7 +105,7 @@ function report(error: unknown): void {
     process.exitCode = 70;
   } else {
     console.error(error);
-    process.exitCode ??= 1;
+    process.exitCode ||= 1;
   }
 }
 

@@ -1,7 +1,7 @@
 /** Tasks: rules K6, K8 to K10, K15 to K17. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { program, runFile } from "../../test/child.ts";
+import { program, runFile, type Ended } from "../../test/child.ts";
 import { skipOn } from "../../test/runtime.ts";
 import { rejection } from "../../test/rejection.ts";
 import { virtually } from "../../test/virtual.ts";
@@ -14,16 +14,21 @@ import {
   failAfter,
   isCancelled,
   moveOnAfter,
+  now,
   openTaskGroup,
+  outside,
   race,
   Semaphore,
   sleep,
   sleepForever,
+  suppressedErrors,
+  TaskLocal,
   withCancelScope,
   withTaskGroup,
   WorkCancelledError,
   type Outcome,
   type Task,
+  type TaskGroup,
 } from "../index.ts";
 import { waitAllTasksBlocked } from "../testing/index.ts";
 
@@ -365,6 +370,320 @@ test("K17 a task has then only, and is awaited when an async function returns it
       const nested = group.spawn(() => group.spawn(() => "nested"));
       assert.equal(await nested, "nested");
     }),
+  ));
+
+// --- odd corners of K6 to K17
+
+test("K6a a task that cancels itself stops at its next checkpoint, and its own children with it", () =>
+  virtually(async () => {
+    const seen: string[] = [];
+    const value = await withTaskGroup(async (group) => {
+      const task = group.spawn(async () => {
+        await withTaskGroup(async (inner) => {
+          inner.spawn(() => sleepForever().finally(() => seen.push("grandchild")));
+          currentTask()!.cancel();
+          seen.push("goes on");
+          await checkpoint();
+          seen.push("never");
+        });
+      });
+      assert.equal((await task.outcome()).status, "cancelled");
+      return "value";
+    });
+    assert.equal(value, "value");
+    assert.deepEqual(seen, ["goes on", "grandchild"]);
+  }));
+
+test("K6a a cancelled task that fails in its cleanup fails the group all the same", () =>
+  virtually(async () => {
+    const error = new Error("cleanup");
+    const group = withTaskGroup(async (group) => {
+      const task = group.spawn(async () => {
+        try {
+          await sleepForever();
+        } finally {
+          throw error;
+        }
+      });
+      task.cancel();
+      await sleepForever();
+    });
+    assert.equal(await rejection(group), error);
+  }));
+
+test("K6b the error is one for all awaiters, as data too, and nobody's cancellation", () =>
+  virtually(() =>
+    withTaskGroup(async (group) => {
+      const task = group.spawn(sleepForever);
+      const errors = Promise.all([rejection(task), rejection(task), task.outcome()]);
+      task.cancel();
+      const [first, second, outcome] = await errors;
+      assert.ok(first instanceof WorkCancelledError);
+      assert.equal(second, first);
+      assert.ok(outcome.status === "cancelled" && outcome.error === first);
+    }),
+  ));
+
+test("K6c a task that is cancelled as it succeeds has succeeded", () =>
+  virtually(() =>
+    withTaskGroup(async (group) => {
+      const gate = Promise.withResolvers<string>();
+      const task = group.spawn(() => gate.promise);
+      gate.resolve("value");
+      task.cancel();
+      assert.equal(await task, "value");
+    }),
+  ));
+
+test("K8a an awaiter that is cancelled just as the task ends gets the one that came first", () =>
+  virtually(() =>
+    withTaskGroup(async (group) => {
+      for (const order of ["end first", "cancel first"]) {
+        let waiter: Task<string> | undefined;
+        const gate = Promise.withResolvers<string>();
+        const task = group.spawn(() => gate.promise);
+        task.onEnd(() => order === "end first" && waiter!.cancel());
+        waiter = group.spawn(async () => await task);
+        await waitAllTasksBlocked();
+        gate.resolve("value");
+        if (order === "cancel first") waiter.cancel();
+        const outcome = await waiter.outcome();
+        assert.equal(outcome.status, order === "end first" ? "ok" : "cancelled");
+      }
+    }),
+  ));
+
+test("K8a an awaiter in cleanup waits until the cut-off, and no longer", () =>
+  virtually(
+    () =>
+      withTaskGroup(async (group) => {
+        const quick = group.spawn(() => sleep(50).then(() => "quick"));
+        const slow = group.spawn(() => sleep(1000).then(() => "slow"));
+        const seen: unknown[] = [];
+        await withCancelScope(async (scope) => {
+          scope.cancel();
+          await rejection(checkpoint());
+          seen.push(await quick);
+          seen.push(isCancelled(await rejection(slow)), now());
+        });
+        assert.deepEqual(seen, ["quick", true, 300]);
+        assert.equal(await slow, "slow");
+      }),
+    { grace: 300 },
+  ));
+
+test("K8b a task is awaited from another run and from outside of every run", async () => {
+  let task: Task<string> | undefined;
+  const gate = Promise.withResolvers<void>();
+  const first = virtually(() =>
+    withTaskGroup(async (group) => {
+      task = group.spawn(() => gate.promise.then(() => "value"));
+    }),
+  );
+  const second = virtually(async () => await task!);
+  const outside = Promise.resolve(task!);
+  gate.resolve();
+  assert.deepEqual(await Promise.all([first, second, outside]), [undefined, "value", "value"]);
+});
+
+test("K8c so do outcome(), a grandchild of an open group, and a task that returns itself", () =>
+  virtually(() =>
+    withTaskGroup(async (group) => {
+      const outer: Task = group.attempt(async () => {
+        assert.ok((await rejection(outer.outcome())) instanceof DeadlockError);
+        await using open = openTaskGroup();
+        await open.spawn(() =>
+          withTaskGroup(async (inner) => {
+            await inner.spawn(async () => assert.ok((await rejection(outer)) instanceof DeadlockError));
+          }),
+        );
+        return outer;
+      });
+      assert.ok((await rejection(outer)) instanceof DeadlockError);
+    }),
+  ));
+
+test("K8c a cycle of siblings is not that: each may still be cancelled", () =>
+  virtually(() =>
+    withTaskGroup(async (group) => {
+      const a: Task = group.spawn(async () => {
+        await checkpoint();
+        await b;
+      });
+      const b: Task = group.spawn(async () => await a);
+      await waitAllTasksBlocked();
+      assert.equal(a.status, "running");
+      a.cancel();
+      assert.ok((await b.outcome()).status === "failed");
+    }),
+  ).then(assert.fail, (error: unknown) => assert.ok(error instanceof WorkCancelledError)));
+
+test("K8d callbacks run in the context in which they were given, in order, for every kind of end", () =>
+  virtually(async () => {
+    const local = new TaskLocal({ default: "none" });
+    const seen: string[] = [];
+    const error = new Error("failed");
+    await rejection(
+      withTaskGroup(async (group) => {
+        const cut = group.spawn(sleepForever);
+        const failed = group.spawn(() => sleep(5).then(() => fails(error)));
+        local.run("one", () => cut.onEnd(({ status }) => seen.push(`${status} ${local.get()}`)));
+        local.run("two", () => cut.onEnd(({ status }) => seen.push(`${status} ${local.get()}`)));
+        failed.onEnd((outcome) => assert.ok(outcome.status === "failed" && outcome.error === error));
+        failed.onEnd(({ status }) => seen.push(status));
+        cut.cancel();
+        await failed;
+      }),
+    );
+    assert.deepEqual(seen, ["cancelled one", "cancelled two", "failed"]);
+  }));
+
+test("K9a the failure of a task that only cut awaiters waited for reaches its group", () =>
+  virtually(async () => {
+    const error = new Error("nobody left");
+    const group = withTaskGroup(async (group) => {
+      const task = group.spawn(() => sleep(50).then(() => fails(error)));
+      await moveOnAfter(10, async () => await task);
+      await sleepForever();
+    });
+    assert.equal(await rejection(group), error);
+  }));
+
+let unawaited: Promise<Ended> | undefined;
+
+/** What the program of that name tells of a scenario; all that it wrote if nothing. */
+async function told(scenario: string): Promise<string> {
+  const { stdout, stderr } = await (unawaited ??= runFile(program("unawaited.ts")));
+  const line = stdout.split("\n").find((line) => line.startsWith(`${scenario}: `));
+  return line?.slice(scenario.length + 2) ?? stdout + stderr;
+}
+
+test("K9b without a run, too, nothing is reported for a cancellation or for an error that a group has", async () => {
+  assert.equal(await told("cancellations without a run"), "nothing reported");
+  assert.equal(await told("failures without a run"), "nothing reported");
+});
+
+test("K9b what a then() callback throws is nobody's yet, and is not lost: while running, ended, unwinding", async () => {
+  for (const when of ["running", "ended", "unwinding"]) {
+    assert.equal(await told(`callback of a task that is ${when}`), "rejected: callback");
+  }
+});
+
+test("K15a a then() without a second argument does not swallow the failure of an attempt", async () => {
+  for (const when of ["running", "ended"]) {
+    assert.equal(await told(`attempt that is ${when}`), "rejected: attempt");
+  }
+});
+
+test("K8c the DeadlockError of an await that nobody handles is not lost either", async () => {
+  assert.match(await told("awaiting oneself"), /^rejected: Cannot await task/);
+});
+
+test("K10 nothing of an ended child is held, however it ended and whoever had waited", async () => {
+  const { code, stdout, stderr } = await runFile(program("ended-children.ts"));
+  assert.equal(stdout, "all collected\n", stderr);
+  assert.equal(code, 0, stderr);
+});
+
+test("K15a attempts that end in every way: a value, a cancellation, at once", () =>
+  virtually(async () => {
+    const error = new Error("at once");
+    const value = await withTaskGroup(async (group) => {
+      assert.equal(await group.attempt(() => 5), 5);
+      const cut = group.attempt(sleepForever);
+      cut.cancel();
+      assert.ok((await rejection(cut)) instanceof WorkCancelledError);
+      group.attempt(sleepForever).cancel();
+      const atOnce = group.attempt(() => {
+        throw error;
+      });
+      assert.equal(await rejection(atOnce), error);
+      return "value";
+    });
+    assert.equal(value, "value");
+  }));
+
+test("K15a a sibling or a service may be the one who awaits, as late as the group is open", () =>
+  virtually(async () => {
+    const error = new Error("attempt");
+    const value = await withTaskGroup((group) => {
+      const [first, second] = [group.attempt(() => fails(error)), group.attempt(() => fails(error))];
+      group.spawn(async () => {
+        await sleep(10);
+        assert.equal(await rejection(first), error);
+      });
+      group.spawn(() => sleepForever().finally(() => rejection(second)), { service: true });
+      return "value";
+    });
+    assert.equal(value, "value");
+  }));
+
+test("K15b of several that nobody awaited the first is thrown, the others listed; after the block's failure all", () =>
+  virtually(async () => {
+    const [block, a, b, c] = ["block", "a", "b", "c"].map((name) => new Error(name));
+    const attempts = (group: TaskGroup): void => {
+      group.attempt(() => fails(a));
+      group.spawn(async () => void (await rejection(group.attempt(() => fails(b)))));
+      group.attempt(() => fails(c));
+    };
+    assert.equal(await rejection(withTaskGroup(attempts)), a);
+    assert.deepEqual(suppressedErrors(a), [c]);
+    const failing = withTaskGroup(async (group) => {
+      attempts(group);
+      await waitAllTasksBlocked();
+      throw block!;
+    });
+    assert.equal(await rejection(failing), block);
+    assert.deepEqual(suppressedErrors(block), [a, c]);
+  }));
+
+test("K16 of a task that several cancelled, failed and awaited, all get the same outcome", () =>
+  virtually(() =>
+    withTaskGroup(async (group) => {
+      const task = group.attempt(() => sleep(5).then(() => fails("a primitive")));
+      const [first, second] = await Promise.all([task.outcome(), task.outcome()]);
+      assert.deepEqual(first, { status: "failed", error: "a primitive" });
+      assert.deepEqual(second, first);
+      task.cancel();
+      assert.deepEqual(await task.outcome(), first);
+    }),
+  ));
+
+test("K17 what a function returns is awaited like any thenable: callable ones, and promises with a then of their own", () =>
+  virtually(() =>
+    withTaskGroup(async (group) => {
+      let fire: ((value: string) => void) | undefined;
+      const callable = Object.assign(() => {}, { then: (resolve: (value: string) => void) => void (fire = resolve) });
+      class Foreign extends Promise<string> {
+        override then<A>(resolve: (value: string) => A): Promise<A> {
+          fire = resolve;
+          return new Promise<A>(() => {});
+        }
+      }
+      for (const returned of [callable as unknown as PromiseLike<string>, new Foreign(() => {})]) {
+        fire = undefined;
+        const task = group.spawn(() => returned);
+        await waitAllTasksBlocked();
+        assert.equal(task.status, "running");
+        outside(() => fire!("value"));
+        assert.equal(await task, "value");
+      }
+    }),
+  ));
+
+test("names are checked", () =>
+  virtually(() =>
+    withTaskGroup(
+      (group) => {
+        for (const name of [5, Symbol("name"), {}]) {
+          assert.throws(() => group.spawn(() => {}, { name: name as never }), {
+            name: "TypeError",
+            message: /as name in 'main\/jobs': wanted a string/,
+          });
+        }
+      },
+      { name: "jobs" },
+    ),
   ));
 
 // --- names

@@ -35,6 +35,9 @@ function capture(resolve: (value: never) => void, reject: (error: unknown) => vo
 
 function ignore(): void {}
 
+/** The payload of waits that only a cancellation, or what a signal brings, can end: they keep the process alive for it. */
+export const timeless: unique symbol = Symbol("timeless");
+
 /** One wait in progress. */
 export class Wait implements Linked<Wait> {
   prev: Wait | undefined = undefined;
@@ -97,7 +100,7 @@ export class Wait implements Linked<Wait> {
 
   /** Whether it sleeps without a time to wake. */
   get forever(): boolean {
-    return this.asleep !== undefined && this.list === undefined;
+    return this.payload === timeless;
   }
 
   enter(node: ScopeNode): void {
@@ -151,10 +154,11 @@ export class Wait implements Linked<Wait> {
  */
 export class WaitList<T = void, P = undefined> {
   readonly #line = new LinkedList<Wait>();
-  readonly #owner: Waitable;
+  /** @internal */
+  readonly owner: Waitable;
 
   constructor(owner: Waitable) {
-    this.#owner = owner;
+    this.owner = owner;
   }
 
   /** How many wait. */
@@ -171,7 +175,7 @@ export class WaitList<T = void, P = undefined> {
   wait(
     ...payload: P extends undefined ? [payload?: undefined, options?: WaitOptions] : [payload: P, options?: WaitOptions]
   ): Promise<T> {
-    const wait = new Wait(this.#owner, here(), payload[0], payload[1]?.exempt ?? false);
+    const wait = new Wait(this.owner, here(), payload[0], payload[1]?.exempt ?? false);
     this.#line.push(wait);
     return wait.promise as Promise<T>;
   }

@@ -4,9 +4,9 @@
 export interface Stall {
   /** How long the event loop has been blocked, in milliseconds. */
   readonly ms: number;
-  /** The path of the task that blocks it; undefined outside of any, and where the runtime does not tell. */
+  /** The path of the task that blocks it; undefined outside of any, and where nothing tells. */
   readonly task: string | undefined;
-  /** Where the blocking code was, innermost first: "at name (file:line:column)". Empty where the runtime does not tell. */
+  /** Where the blocking code was, innermost first: "at name (file:line:column)". Empty where nothing tells. */
   readonly stack: readonly string[];
 }
 
@@ -40,7 +40,7 @@ export function lateness(last: bigint, now: bigint, every: number): number {
 }
 
 export function describe({ ms, task, stack }: Stall, tense: "has been" | "was"): string {
-  const by = task === undefined ? (stack.length === 0 ? "" : " outside of any task") : ` by task '${task}'`;
-  const lines = [`tasktree: the event loop ${tense} blocked for ${Math.round(ms)} ms${by}`, ...stack];
-  return lines.join("\n    ");
+  const where = tense === "was" ? "" : stack.length === 0 ? " in native code" : " outside of any task";
+  const by = task === undefined ? where : ` by task '${task}'`;
+  return [`tasktree: the event loop ${tense} blocked for ${Math.round(ms)} ms${by}`, ...stack].join("\n    ");
 }

@@ -33,8 +33,8 @@ function look(): void {
   const again = late > 10 * ms;
   while (late > nextReport) nextReport *= 10;
   if (session === undefined) pause(again);
-  // The pause that was asked for has not come: no JavaScript has run since.
-  else tell({ beat, task: undefined, stack: ["at native code"] });
+  // The pause that was asked for has not come, since no JavaScript runs; it will when that goes on.
+  else tell({ beat, task: undefined, stack: [] });
 }
 
 function nextStall(last: bigint): void {
@@ -60,12 +60,17 @@ function pause(anyCode: boolean): void {
   opened.on("Debugger.scriptParsed", ({ params }) => urls.set(params.scriptId, params.url));
   opened.once("Debugger.paused", ({ params }) => {
     // Main may have got on before the pause reached it: then this is other code, and innocent.
-    if (session !== opened || Atomics.load(beats, 0) !== beat) return leave();
-    read(opened, params.callFrames, urls, anyCode);
+    if (Atomics.load(beats, 0) !== beat) return leave();
+    try {
+      read(opened, params.callFrames, urls, anyCode);
+    } catch (error) {
+      leave();
+      throw error;
+    }
   });
   // All at once: a main thread in native code may listen only once before it is free again.
   opened.post("Debugger.enable", (error) => {
-    if (error !== null) unavailable(error);
+    if (error !== null && session === opened) unavailable(error);
   });
   opened.post("Debugger.pause");
 }
@@ -81,19 +86,17 @@ function read(
   const shown = ofProgram.length > 0 || !anyCode ? ofProgram : frames;
   const stack = shown.slice(0, longestStack).map(({ frame, url }) => line(frame, url));
   if (shown.length > longestStack) stack.push(`and ${shown.length - longestStack} calls further out`);
-  // WebAssembly cannot evaluate JavaScript.
-  const asked = frames.find(({ url }) => !url.startsWith("wasm:"))?.frame.callFrameId ?? "";
-  opened.post(
-    "Debugger.evaluateOnCallFrame",
-    { callFrameId: asked, expression: taskPath, silent: true, returnByValue: true },
-    (_error, answer) => {
-      const task: unknown = answer?.result?.value;
-      const path = typeof task === "string" ? task : undefined;
-      if (path !== undefined || stack.length > 0) tell({ beat, task: path, stack });
-      opened.post("Debugger.resume");
+  // Not on the top frame: Node's own code has other globals, and WebAssembly none. The context is the blocked code's all the same.
+  opened.post("Runtime.evaluate", { expression: taskPath, silent: true, returnByValue: true }, (_error, answer) => {
+    if (session !== opened) return;
+    const value: unknown = answer?.result?.value;
+    const task = typeof value === "string" ? value : undefined;
+    try {
+      if (task !== undefined || stack.length > 0) tell({ beat, task, stack });
+    } finally {
       leave();
-    },
-  );
+    }
+  });
 }
 
 /** As V8 writes it. */
@@ -114,6 +117,7 @@ function unavailable(error: Error): void {
   leave();
 }
 
+/** Also lets a paused thread go on. Without it that would stand still for good, and not even answer to signals. */
 function leave(): void {
   session?.disconnect();
   session = undefined;

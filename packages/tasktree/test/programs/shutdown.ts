@@ -3,7 +3,7 @@ import { checkpoint, currentScope, run, sleep, sleepForever, WorkCancelledError 
 
 const [drainMs = "0", manner = "obedient"] = process.argv.slice(2);
 
-async function main(): Promise<string> {
+async function main(): Promise<string | undefined> {
   console.log("ready");
   if (manner.startsWith("drains")) {
     const server = manner === "drains with a server" ? setInterval(() => {}, 1000) : undefined;

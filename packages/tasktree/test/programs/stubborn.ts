@@ -1,9 +1,7 @@
 /** Cannot be cancelled: a task waits for a promise that never settles, in a process that something else keeps alive. */
 import { runMain, shield, sleepForever, withTaskGroup } from "tasktree";
 
-const [grace = "60000"] = process.argv.slice(2);
-
-function main(): Promise<void> {
+export default function main(): Promise<void> {
   return withTaskGroup((group) => {
     group.spawn(() => new Promise(() => {}), { name: "deaf" });
     group.spawn(() => shield(sleepForever, { timeout: Infinity }), { name: "shielded" });
@@ -14,4 +12,4 @@ function main(): Promise<void> {
 
 process.on("exit", (code) => console.log(`exit ${code}`));
 setInterval(() => {}, 1000);
-void runMain(main, { grace: Number(grace) });
+if (import.meta.main) void runMain(main, { grace: Number(process.argv[2] ?? 60_000) });

@@ -476,6 +476,12 @@ export const mutations: readonly Mutation[] = [
     replace: '  if (timeout === undefined) return Infinity;\n  if (timeout === "") {\n',
   },
   {
+    clause: "C9",
+    file: "packages/tasktree/src/core/scope.ts",
+    find: "    if (!this.hides) return;\n    const ending",
+    replace: "    const ending",
+  },
+  {
     clause: "C10a",
     file: "packages/tasktree/src/core/stuck.ts",
     find: "this.#again(gives ? settlingTime : reportEvery);",

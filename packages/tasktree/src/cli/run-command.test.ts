@@ -48,9 +48,9 @@ describe("what it runs", () => {
 
   test("tasktree run runs JavaScript which does not import tasktree, by a relative path with odd characters", async () => {
     mkdirSync(join(folder, "a b#c%20"));
-    write("a b#c%20/ma?in.mjs", `export default async ([name]) => { console.log("hello", name); }`);
+    write("a b#c%20/main.mjs", `export default async ([name]) => { console.log("hello", name); }`);
     const options: ChildOptions = { cwd: folder };
-    const ended = await runFile(command, ["run", "a b#c%20/ma?in.mjs", "--", "ada"], options);
+    const ended = await runFile(command, ["run", "a b#c%20/main.mjs", "--", "ada"], options);
     assert.deepEqual(ended, { code: 0, stdout: "hello ada\n", stderr: "" });
   });
 

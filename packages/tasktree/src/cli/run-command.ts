@@ -4,6 +4,7 @@ import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import type * as tasktree from "../index.ts";
+import type * as inspector from "../inspector/index.ts";
 import { UsageError } from "./usage.ts";
 
 interface Command {
@@ -16,7 +17,9 @@ interface Command {
 export async function runCommand(argv: readonly string[]): Promise<void> {
   const { file, options, args } = parse(argv);
   const url = pathToFileURL(resolve(file)).href;
-  const { outside, runMain } = (await import(libraryFor(url))) as typeof tasktree;
+  const { outside, runMain } = (await import(doorFor(url, "index"))) as typeof tasktree;
+  const debug = options.debug ?? process.env["TASKTREE_DEBUG"] === "1";
+  const watch = debug ? await watchEventLoop(url) : undefined;
   let wrong: UsageError | undefined;
   // Loaded inside the run, so that a signal meanwhile finds it, and outside of its task, so that nothing is bound to that.
   const result = await runMain(async () => {
@@ -24,6 +27,7 @@ export async function runCommand(argv: readonly string[]): Promise<void> {
     if (typeof main === "function") return (main as (args: readonly string[]) => unknown)(args);
     wrong = new UsageError(`Cannot run ${file}: its default export is not a function`);
   }, options);
+  watch?.[Symbol.dispose]();
   if (wrong !== undefined) throw wrong;
   if (Number.isInteger(result)) process.exitCode ||= result as number;
 }
@@ -67,11 +71,17 @@ function milliseconds(option: string, text: string): number {
   return value;
 }
 
-/** The copy of tasktree that the program itself imports, so that there are not two; or else the one next to this file. */
-function libraryFor(url: string): string {
+async function watchEventLoop(url: string): Promise<Disposable> {
+  const { watchEventLoop } = (await import(doorFor(url, "inspector/index"))) as typeof inspector;
+  return watchEventLoop();
+}
+
+/** A door of the copy of tasktree that the program itself imports, so that there are not two; or else of the one around this file. */
+function doorFor(url: string, file: "index" | "inspector/index"): string {
   try {
-    return pathToFileURL(createRequire(url).resolve("tasktree")).href;
+    const door = file === "index" ? "tasktree" : "tasktree/inspector";
+    return pathToFileURL(createRequire(url).resolve(door)).href;
   } catch {
-    return new URL(import.meta.url.endsWith(".ts") ? "../index.ts" : "../index.js", import.meta.url).href;
+    return new URL(`../${file}${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url).href;
   }
 }

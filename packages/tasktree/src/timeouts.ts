@@ -1,9 +1,10 @@
 /** Time: pauses and deadlines, each made of the one before. */
-import { checkFunction, runScope, inScope } from "./core/block.ts";
+import { checkDeadline, checkFunction, checkMilliseconds } from "./core/check.ts";
+import { runScope, inScope } from "./core/block.ts";
 import { openScope } from "./core/cancel-scope.ts";
 import { passed, refused } from "./core/checkpoint.ts";
 import { here } from "./core/current.ts";
-import { checkDeadline, checkMilliseconds, type Scope, type ScopeNode } from "./core/scope.ts";
+import type { Scope, ScopeNode } from "./core/scope.ts";
 import { timeless, Wait } from "./core/wait-list.ts";
 import { suppress, isObject, TimeoutError, WorkCancelledError } from "./errors.ts";
 import { isCancellation } from "./core/classify.ts";

@@ -60,8 +60,8 @@ export class Child {
     });
     this.#process.stdout!.setEncoding("utf8").on("data", (text: string) => (this.#stdout += text));
     this.#process.stderr!.setEncoding("utf8").on("data", (text: string) => (this.#stderr += text));
-    this.ended = once(this.#process, "close").then(([code, signal]: [number | null, NodeJS.Signals]) => ({
-      code: code ?? endedBy(signal),
+    this.ended = once(this.#process, "close").then(([code, signal]) => ({
+      code: (code as number | null) ?? endedBy(signal as NodeJS.Signals),
       stdout: this.#stdout,
       stderr: this.#stderr,
     }));

@@ -29,10 +29,12 @@ export interface RaceOptions<T> {
  * ```
  */
 export function race<const T extends readonly Job<unknown>[]>(
-  jobs: T | Iterable<T[number]>,
-  options: RaceOptions<Awaited<ReturnType<T[number]>>> = {},
-): Promise<Awaited<ReturnType<T[number]>>> {
-  return quiet(() => firstOf(jobs as Iterable<Job<Awaited<ReturnType<T[number]>>>>, options));
+  jobs: T,
+  options?: RaceOptions<Awaited<ReturnType<T[number]>>>,
+): Promise<Awaited<ReturnType<T[number]>>>;
+export function race<T>(jobs: Iterable<Job<T>>, options?: RaceOptions<T>): Promise<T>;
+export function race<T>(jobs: Iterable<Job<T>>, options: RaceOptions<T> = {}): Promise<T> {
+  return quiet(() => firstOf(jobs, options));
 }
 
 async function firstOf<T>(jobs: Iterable<Job<T>>, options: RaceOptions<T>): Promise<T> {

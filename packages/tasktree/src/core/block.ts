@@ -3,7 +3,7 @@ import { brief, isCancelled, isObject, suppress } from "../errors.ts";
 import { passed, refused } from "./checkpoint.ts";
 import { failuresIn, isCancellation } from "./classify.ts";
 import { enter, here } from "./current.ts";
-import { within, type ScopeNode } from "./scope.ts";
+import type { ScopeNode } from "./scope.ts";
 
 export type Result<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown };
 
@@ -110,20 +110,4 @@ export function combined(failures: readonly unknown[], scope: ScopeNode): unknow
     if (suppress(first, other)) scope.root.instruments?.failureSuppressed(other, first, scope);
   }
   return first;
-}
-
-/** @throws {TypeError} If `fn` is not a function. */
-export function checkFunction(what: string, fn: unknown, scope: ScopeNode): void {
-  if (typeof fn === "function") return;
-  const hint =
-    isObject(fn) && typeof (fn as { then?: unknown }).then === "function"
-      ? ", which has already started: pass a function"
-      : "";
-  throw new TypeError(`Cannot ${what} in '${scope.path}': ${brief(fn)} is not a function${hint}`);
-}
-
-/** @throws {RangeError} If a grace is given that is not a number of milliseconds from 0. */
-export function checkGrace(grace: unknown, node?: ScopeNode): void {
-  if (grace === undefined || (typeof grace === "number" && grace >= 0)) return;
-  throw new RangeError(`Cannot use ${brief(grace)} as grace${within(node)}: wanted milliseconds from 0 to Infinity`);
 }

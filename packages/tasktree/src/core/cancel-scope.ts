@@ -1,14 +1,7 @@
-import { checkFunction, checkGrace, runScope, inScope } from "./block.ts";
+import { checkDeadline, checkFunction, checkGrace, checkMilliseconds, checkName, within } from "./check.ts";
+import { runScope, inScope } from "./block.ts";
 import { currentFrame, here } from "./current.ts";
-import {
-  checkDeadline,
-  checkMilliseconds,
-  ScopeNode,
-  within,
-  type Scope,
-  type ScopeKind,
-  type ScopeSettings,
-} from "./scope.ts";
+import { ScopeNode, type Scope, type ScopeKind, type ScopeSettings } from "./scope.ts";
 import { linkSignal } from "./signal-bridge.ts";
 import { brief, InvalidStateError } from "../errors.ts";
 
@@ -78,13 +71,6 @@ export function checkScopeOptions(options: CancelScopeOptions, parent: ScopeNode
     throw new TypeError(`Cannot use ${brief(signal)} as signal${within(parent)}: wanted an AbortSignal`);
   }
   if (name !== undefined) checkName(name, parent);
-}
-
-/** @throws {TypeError} If a name is given that is not a string. */
-export function checkName(name: unknown, parent: ScopeNode): void {
-  if (typeof name !== "string") {
-    throw new TypeError(`Cannot use ${brief(name)} as name${within(parent)}: wanted a string`);
-  }
 }
 
 /** Gives a new scope its deadline and signal, which may cancel it there and then. */

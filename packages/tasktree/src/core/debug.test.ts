@@ -96,10 +96,7 @@ test("R4 C10a a stuck task is told, with what it waits for", async (t) => {
     moveOnAfter(1, () =>
       withTaskGroup((group) => {
         group.spawn(() => gate.promise, { name: "deaf" });
-        setImmediate(async () => {
-          await clock.advance(1000);
-          gate.resolve();
-        });
+        setImmediate(() => void clock.advance(1000).then(gate.resolve));
       }),
     );
   const told = (await toldBy(t, main, { grace: 10, clock })).join("\n");

@@ -1,10 +1,11 @@
+import { checkFunction, checkName, within } from "./check.ts";
 import { brief, InvalidStateError, isObject, suppress, WorkCancelledError } from "../errors.ts";
-import { checkFunction, combined, leavingWith, quiet, runBlock, inScope, type Result } from "./block.ts";
-import { checkLiving, checkName, checkScopeOptions, settle, type CancelScopeOptions } from "./cancel-scope.ts";
+import { combined, leavingWith, quiet, runBlock, inScope, type Result } from "./block.ts";
+import { checkLiving, checkScopeOptions, settle, type CancelScopeOptions } from "./cancel-scope.ts";
 import { refused } from "./checkpoint.ts";
 import { failuresIn, isCancellation } from "./classify.ts";
 import { currentFrame, here, inHostContext, type Locals } from "./current.ts";
-import { ScopeNode, within, type Force, type Scope, type ScopeKind } from "./scope.ts";
+import { ScopeNode, type Force, type Scope, type ScopeKind } from "./scope.ts";
 import { TaskNode, type Task, type TaskMode } from "./task.ts";
 import { Wait, WaitList } from "./wait-list.ts";
 import type { Root } from "./root.ts";

@@ -1,5 +1,5 @@
 /** What surrounds the running code. */
-import { checkFunction } from "./block.ts";
+import { checkFunction } from "./check.ts";
 import { here } from "./current.ts";
 import type { Scope } from "./scope.ts";
 import type { Task } from "./task.ts";

@@ -204,19 +204,21 @@ describe("late errors", () => {
     });
   }
 
-  test(
-    "R6a it fails the living task, and so its group: exception in a task",
-    skipOn({ deno: noContext }),
-    async () => assert.deepEqual(lines(await late("exception in a task")), [...groupFails, ...runFails]),
+  test("R6a it fails the living task, and so its group: exception in a task", skipOn({ deno: noContext }), async () =>
+    assert.deepEqual(lines(await late("exception in a task")), [...groupFails, ...runFails]),
   );
 
-  test("R6a a second one in a task that is failing is suppressed on the first", skipOn({ bun: noContext }), async () => {
-    assert.deepEqual(lines(await late("two in a task")), [
-      ...groupFails,
-      "run rejected: Error: late, true",
-      "suppressed: Error: other",
-    ]);
-  });
+  test(
+    "R6a a second one in a task that is failing is suppressed on the first",
+    skipOn({ bun: noContext }),
+    async () => {
+      assert.deepEqual(lines(await late("two in a task")), [
+        ...groupFails,
+        "run rejected: Error: late, true",
+        "suppressed: Error: other",
+      ]);
+    },
+  );
 
   test("R6a what is rejected with need not be an object", skipOn({ bun: noContext }), async () => {
     const ended = await late("no object");

@@ -1,11 +1,10 @@
+import { checkFunction, checkGrace, checkMilliseconds } from "./check.ts";
 import { brief, DeadlockError, InvalidStateError, suppress, WorkCancelledError } from "../errors.ts";
-import { checkFunction, checkGrace } from "./block.ts";
 import { currentFrame, here, implicitRoot } from "./current.ts";
 import type { GroupNode } from "./group.ts";
 import { Host } from "./host.ts";
 import type { Instrument } from "./instrument.ts";
 import { debugByEnvironment, Root, type RootOptions } from "./root.ts";
-import { checkMilliseconds } from "./scope.ts";
 
 export interface RunOptions extends RootOptions {
   /**

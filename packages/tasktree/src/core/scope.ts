@@ -8,8 +8,9 @@
  *
  * Nothing here recurses: trees of 100,000 nested scopes are walked by their own links.
  */
-import { brief, CancelledError, type CancelWhy } from "../errors.ts";
+import { CancelledError, type CancelWhy } from "../errors.ts";
 import { LinkedList, type Linked } from "../internal/linked-list.ts";
+import { checkDeadline, checkMilliseconds } from "./check.ts";
 import { Alarm, type AlarmOwner } from "./clock.ts";
 import { implicitRoot, type Frame, type Locals } from "./current.ts";
 import type { Root } from "./root.ts";
@@ -421,7 +422,9 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
     }
     if (ms <= 0) return this.#drainIsOver();
     const alarm = (this.#need().drainEnd ??= new Alarm(this));
-    this.root.clock.set(alarm, this.root.clock.now() + ms);
+    const end = this.root.clock.now() + ms;
+    // A second call may shorten the time that the first has given, not lengthen it.
+    if (end < alarm.deadline) this.root.clock.set(alarm, end);
   }
 
   #drainIsOver(): void {
@@ -632,30 +635,4 @@ function sum(a: Force | undefined, b: Force): Force {
   };
   summed = [a, b, result];
   return result;
-}
-
-/** @throws {RangeError} If `ms` is not a number of milliseconds. */
-export function checkMilliseconds(what: string, ms: unknown, node: ScopeNode | undefined): asserts ms is number {
-  if (isTime(ms)) return;
-  throw refusedTime(ms, `milliseconds of ${what}${within(node)}: wanted a number, or Infinity`);
-}
-
-/** @throws {RangeError} If `deadline` is not a time. */
-export function checkDeadline(deadline: unknown, node: ScopeNode): asserts deadline is number {
-  if (isTime(deadline)) return;
-  throw refusedTime(deadline, `deadline${within(node)}: wanted a time on the run's clock, or Infinity`);
-}
-
-function isTime(value: unknown): boolean {
-  return typeof value === "number" && !Number.isNaN(value);
-}
-
-function refusedTime(value: unknown, wanted: string): Error {
-  const message = `Cannot use ${brief(value)} as ${wanted}`;
-  return typeof value === "number" ? new RangeError(message) : new TypeError(message);
-}
-
-/** " in 'main/worker-3'", for an error message. */
-export function within(node: ScopeNode | undefined): string {
-  return node === undefined ? "" : ` in '${node.path}'`;
 }

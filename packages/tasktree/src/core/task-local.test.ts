@@ -111,7 +111,7 @@ test("X1a a child spawned by an event handler has the values of the emitting cod
     const emitter = new EventEmitter();
     const seen: string[] = [];
     await withTaskGroup(async (group) => {
-      emitter.on("request", () => group.spawn(async () => (await sleep(1), seen.push(local.get()))));
+      emitter.on("request", () => void group.spawn(async () => (await sleep(1), seen.push(local.get()))));
       local.run("emitter", () => emitter.emit("request"));
       emitter.emit("request");
     });
@@ -122,10 +122,12 @@ test("X1a a child spawned by an event handler has the values of the emitting cod
 test("X3 outside() has no values of the task", async () => {
   await virtually(async () => {
     const local = new TaskLocal({ default: "none" });
-    local.run("task", () => assert.equal(
-      outside(() => local.get()),
-      "none",
-    ));
+    local.run("task", () =>
+      assert.equal(
+        outside(() => local.get()),
+        "none",
+      ),
+    );
   });
 });
 

@@ -1,5 +1,5 @@
+import { checkFunction } from "./check.ts";
 import { currentFrame, enter, here, type Frame } from "./current.ts";
-import { checkFunction } from "./block.ts";
 
 export interface TaskLocalOptions<T> {
   /** What `get()` gives where nothing was set. */

@@ -1,5 +1,6 @@
+import { checkFunction } from "./check.ts";
 import { DeadlockError, isObject, WorkCancelledError } from "../errors.ts";
-import { checkFunction, combined, leavingWith } from "./block.ts";
+import { combined, leavingWith } from "./block.ts";
 import { refused, passed } from "./checkpoint.ts";
 import { failuresIn, isCancellation } from "./classify.ts";
 import { bound, currentFrame, enter, here, type Locals } from "./current.ts";

@@ -32,7 +32,7 @@ let watches = 0;
  * Reports when something blocks the event loop, until it is disposed.
  *
  * On Node the default report names the task and the code while they block, again when that has lasted ten times as long, and
- * says at the end how long it was. A stall in which no code of the program is running (Node loads modules, the machine is
+ * says at the end how long it was. Native code can be looked at only when it returns; then code that follows may be named. A stall in which no code of the program is running (Node loads modules, the machine is
  * busy) is told from ten times `ms`. With a debugger attached, in worker threads and on other runtimes stalls are
  * reported when they are over, without task and stack. Does not keep the process alive. Not a checkpoint.
  *

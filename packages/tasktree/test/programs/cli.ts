@@ -21,10 +21,12 @@ export default async function main([what = "nothing", ...args]: readonly string[
       throw "a string";
     case "wait":
       console.log("ready");
-      return await sleepForever().finally(async () => {
+      try {
+        return await sleepForever();
+      } finally {
         await sleep(10);
         console.log("cleaned");
-      });
+      }
     case "drain": {
       const server = setInterval(() => {}, 1000);
       console.log("ready");

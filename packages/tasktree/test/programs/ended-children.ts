@@ -118,7 +118,7 @@ await run(() =>
     for (const [name, kind] of Object.entries(kinds)) {
       const made: WeakRef<Task>[] = [];
       while (made.length < many) await kind(group, (task) => made.push(new WeakRef(task)));
-      const left = await alive(made);
+      const left = await alive(made); console.error(name, left);
       if (left > mayStay) held.push(`${name}: ${left} of ${made.length}`);
     }
   }),

@@ -1,6 +1,6 @@
 /** Time: pauses and deadlines, each made of the one before. */
 import { checkDeadline, checkFunction, checkMilliseconds } from "./core/check.ts";
-import { runScope, inScope } from "./core/block.ts";
+import { inScope, leavingWith, runScope } from "./core/block.ts";
 import { openScope } from "./core/cancel-scope.ts";
 import { passed, refused } from "./core/checkpoint.ts";
 import { here } from "./core/current.ts";
@@ -161,7 +161,10 @@ async function failIn<T>(scope: ScopeNode, fn: (scope: Scope) => T | PromiseLike
   }
   if (!scope.caught) return value as T;
   if (scope.deadlineReached) throw timeout(scope, when);
-  throw new WorkCancelledError(`Scope '${scope.path}' was cancelled before its deadline`, { cause: scope.own!.error });
+  throw leavingWith(
+    scope,
+    new WorkCancelledError(`Scope '${scope.path}' was cancelled before its deadline`, { cause: scope.own!.error }),
+  );
 }
 
 function timeout(scope: ScopeNode, when: string): TimeoutError {

@@ -61,8 +61,11 @@ async function allOf(
 async function values(jobs: readonly Job<unknown>[], { limit = Infinity }: AllOptions): Promise<unknown[]> {
   checkJobs("all", jobs);
   checkLimit("all", limit);
-  const results: unknown[] = Array.from({ length: jobs.length });
   return await withTaskGroup((group) => {
+    if (limit >= jobs.length) {
+      return Promise.all(jobs.map((job, at) => group.spawn(job, { name: job.name === "" ? `all[${at}]` : job.name })));
+    }
+    const results: unknown[] = Array.from({ length: jobs.length });
     let next = 0;
     const runSome = async (): Promise<void> => {
       while (next < jobs.length) {
@@ -73,13 +76,7 @@ async function values(jobs: readonly Job<unknown>[], { limit = Infinity }: AllOp
         results[at] = await jobs[at]!();
       }
     };
-    if (limit < jobs.length) {
-      for (let worker = 0; worker < limit; worker++) group.spawn(runSome);
-    } else {
-      for (const [at, job] of jobs.entries()) {
-        group.spawn(async () => (results[at] = await job()), { name: job.name === "" ? `all[${at}]` : job.name });
-      }
-    }
-    return results;
+    const workers = Array.from({ length: limit }, () => group.spawn(runSome));
+    return Promise.all(workers).then(() => results);
   });
 }

@@ -68,10 +68,14 @@ async function* results<T, R>(
       const entry: Entry<R> = { permit, result: undefined };
       if (ordered) entries.push(entry);
       const at = index++;
-      workers.spawn(async function mapItem() {
+      const task = workers.spawn(async function mapItem() {
         entry.result = { value: await fn(item, at) };
         if (!ordered) entries.push(entry);
         changed.wakeAll();
+      });
+      // An item that was cancelled by itself has no result that the loop could wait for.
+      task.onEnd((outcome) => {
+        if (outcome.status === "cancelled") workers.trySpawn(() => Promise.reject(outcome.error));
       });
       permit = await slots.acquire();
     }

@@ -1,3 +1,4 @@
+import { WorkCancelledError } from "../errors.ts";
 import { bound, quiet, withTaskGroup } from "../lowlevel.ts";
 import { checkJobs, type Job } from "./functions.ts";
 
@@ -59,5 +60,6 @@ async function firstOf<T>(jobs: Iterable<Job<T>>, options: RaceOptions<T>): Prom
     if (winner !== undefined) onLoser?.(winner.value);
     throw error;
   }
-  return winner!.value;
+  if (winner === undefined) throw new WorkCancelledError("Every function of the race was cancelled");
+  return winner.value;
 }

@@ -1,5 +1,5 @@
 /** Running a block in a scope of its own, and leaving the scope (rule C5). */
-import { brief, isCancelled, isObject, suppress } from "../errors.ts";
+import { brief, isCancelled, isObject, suppress, WorkCancelledError } from "../errors.ts";
 import { passed, refused } from "./checkpoint.ts";
 import { failuresIn, isCancellation } from "./classify.ts";
 import { enter, here } from "./current.ts";
@@ -96,6 +96,9 @@ export function leavingWith(scope: ScopeNode, error: unknown): unknown {
   const { parent } = scope;
   if (parent !== undefined && isCancellation(error, parent)) {
     parent.tell();
+    scope.handle?.catch(ignore);
+  } else if (error instanceof WorkCancelledError && error.why === "parent") {
+    // It was not awaited: its owner has ended first, and has told so.
     scope.handle?.catch(ignore);
   }
   return error;

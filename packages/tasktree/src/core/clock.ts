@@ -162,10 +162,13 @@ export class Clock {
       const settle = postponed[this.#settled++] as (value: unknown) => void;
       settle(postponed[this.#settled++]);
     }
-    if (end === postponed.length) {
-      this.#postponed = [];
+    // While there are always some left, the settled ones must not pile up before them.
+    if (this.#settled > postponed.length / 2) {
+      this.#postponed = postponed.slice(this.#settled);
       this.#settled = 0;
-    } else if (this.#driver.turnIsOver()) {
+    }
+    if (this.#postponed.length === 0) return;
+    if (this.#driver.turnIsOver()) {
       this.#orderTurn();
     } else {
       void Promise.resolve().then(() => this.#settleSome());

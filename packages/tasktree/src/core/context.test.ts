@@ -3,6 +3,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { EventEmitter } from "node:events";
 import { test } from "node:test";
 import { rejection } from "../../test/rejection.ts";
+import { skipOn } from "../../test/runtime.ts";
 import { virtually } from "../../test/virtual.ts";
 import {
   abandonOnCancel,
@@ -53,23 +54,27 @@ test("X1a a child has its spawner's context, which other libraries wrote", async
   });
 });
 
-test("X1a what a library stores inside of scopes and tasks stays inside", async () => {
-  await virtually(async () => {
-    trace.enterWith("main");
-    await withCancelScope(async () => {
+test(
+  "X1a what a library stores inside of scopes and tasks stays inside",
+  skipOn({ bun: "`enterWith` of one store outlasts the `run` of another" }),
+  async () => {
+    await virtually(async () => {
+      trace.enterWith("main");
+      await withCancelScope(async () => {
+        assert.equal(trace.getStore(), "main");
+        trace.enterWith("scope");
+        await sleep(1);
+        assert.equal(trace.getStore(), "scope");
+      });
       assert.equal(trace.getStore(), "main");
-      trace.enterWith("scope");
-      await sleep(1);
-      assert.equal(trace.getStore(), "scope");
-    });
-    assert.equal(trace.getStore(), "main");
-    await withTaskGroup((group) => {
-      group.spawn(() => trace.enterWith("task"));
+      await withTaskGroup((group) => {
+        group.spawn(() => trace.enterWith("task"));
+        assert.equal(trace.getStore(), "main");
+      });
       assert.equal(trace.getStore(), "main");
     });
-    assert.equal(trace.getStore(), "main");
-  });
-});
+  },
+);
 
 test("X1a a child has its group's scope, wherever it was spawned from", async () => {
   await virtually(async () => {

@@ -4,17 +4,25 @@ import { successor, successorAfter, type ScopeNode } from "./scope.ts";
 import { TaskNode, type Task } from "./task.ts";
 import { siteOf, type Wait } from "./wait-list.ts";
 
+const longestDump = 1000;
+const deepestIndent = 20;
+
 /** Every task of `root` with what it waits for, one line each, children below their parents. */
 export function dumpTree(root: Root): string {
   const lines: string[] = [];
+  let tasks = 0;
   for (
     let node: ScopeNode | undefined = successor(root.node, root.node);
     node !== undefined;
     node = successor(node, root.node)
   ) {
-    if (node instanceof TaskNode)
-      lines.push(`${"  ".repeat(tasksAbove(node))}${node.name} ${waitsOf(node)}${site("spawned", siteOf(node))}`);
+    if (!(node instanceof TaskNode)) continue;
+    if (++tasks <= longestDump)
+      lines.push(
+        `${"  ".repeat(Math.min(tasksAbove(node), deepestIndent))}${node.name} ${waitsOf(node)}${site("spawned", siteOf(node))}`,
+      );
   }
+  if (tasks > longestDump) lines.push(`(and ${tasks - longestDump} more tasks)`);
   for (const orphan of root.orphans)
     lines.push(`(a foreign promise that '${orphan.path}' stopped waiting for has not settled)`);
   return lines.join("\n");

@@ -37,7 +37,7 @@ for (const [what, make] of Object.entries(busy)) {
         let rang = false;
         setTimeout(() => (rang = true), 1);
         const started = performance.now();
-        while (!rang && performance.now() - started < 10_000) await operation();
+        while (!rang && performance.now() - started < 2000) await operation();
         assert.ok(rang);
       },
       { host: false },
@@ -53,7 +53,7 @@ test("F2 timers get their turn however busily tasks hand a permit to each other"
       setTimeout(() => (rang = true), 1);
       const started = performance.now();
       const pass = async () => {
-        while (!rang && performance.now() - started < 10_000) await semaphore.with(() => undefined);
+        while (!rang && performance.now() - started < 2000) await semaphore.with(() => undefined);
       };
       await all([pass, pass, pass]);
       assert.ok(rang);

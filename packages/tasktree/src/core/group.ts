@@ -1,5 +1,5 @@
 import { checkFunction, checkName, within } from "./check.ts";
-import { brief, InvalidStateError, isObject, suppress, WorkCancelledError } from "../errors.ts";
+import { brief, DeadlockError, InvalidStateError, isObject, suppress, WorkCancelledError } from "../errors.ts";
 import { combined, leavingWith, quiet, runBlock, inScope, type Result } from "./block.ts";
 import { checkLiving, checkScopeOptions, settle, type CancelScopeOptions } from "./cancel-scope.ts";
 import { refused } from "./checkpoint.ts";
@@ -72,6 +72,7 @@ export class GroupNode extends ScopeNode implements OpenTaskGroup {
   readonly #open: boolean;
   #failures: unknown[] = [];
   readonly #services = new Set<TaskNode>();
+  #servicesStarted = 0;
   /** Attempts that failed and were awaited by nobody yet. */
   #unobserved: Set<TaskNode> | undefined = undefined;
   /** A task that keeps it open, while it closes. */
@@ -176,7 +177,7 @@ export class GroupNode extends ScopeNode implements OpenTaskGroup {
     const name = options?.name;
     if (name !== undefined) checkName(name, this);
     const task = new TaskNode(this, name, fn.name, currentFrame()?.locals, mode);
-    if (mode === "service") this.#services.add(task);
+    if (mode === "service") this.#addService(task);
     return task;
   }
 
@@ -185,9 +186,14 @@ export class GroupNode extends ScopeNode implements OpenTaskGroup {
     if (task.status !== "running") return;
     task.mode = service ? "service" : "ordinary";
     if (!service) return;
-    this.#services.add(task);
+    this.#addService(task);
     task.hideUntilCutoff();
     this.childLeft();
+  }
+
+  #addService(task: TaskNode): void {
+    this.#services.add(task);
+    this.#servicesStarted++;
   }
 
   /** Why nothing can be spawned now. */
@@ -265,7 +271,7 @@ export class GroupNode extends ScopeNode implements OpenTaskGroup {
     this.root.report(error, this);
     const primary = this.#failures[0];
     if (this.#failures.length === 0 || this.#collect || !isObject(primary)) {
-      if (!this.#failures.includes(error)) this.#failures.push(error);
+      if (!isObject(error) || !this.#failures.includes(error)) this.#failures.push(error);
     } else if (suppress(primary, error)) {
       this.root.instruments?.failureSuppressed(error, primary, this);
     }
@@ -324,7 +330,8 @@ export class GroupNode extends ScopeNode implements OpenTaskGroup {
         if (!this.#waitsForTask()) this.#closeScopes();
         await new Promise<void>((resolve) => (this.#quiet = resolve));
       } else if (this.#services.size > 0) {
-        await this.#endService([...this.#services].at(-1)!);
+        const started = this.#servicesStarted;
+        await this.#endServices();
       } else {
         break;
       }
@@ -332,6 +339,16 @@ export class GroupNode extends ScopeNode implements OpenTaskGroup {
     const refusedLate = this.#refusedLate;
     this.#refusedLate = false;
     if (refusedLate) await refused(this)?.catch(ignore);
+  }
+
+  /** Last started first; returns early when somebody was spawned meanwhile. */
+  async #endServices(): Promise<void> {
+    for (const service of [...this.#services].toReversed()) {
+      if (!this.#services.has(service)) continue;
+      const others = this.#services.size - 1;
+      await this.#endService(service);
+      if (this.#ordinary > 0 || this.#services.size > others) return;
+    }
   }
 
   async #endService(service: TaskNode): Promise<void> {
@@ -366,6 +383,7 @@ export class GroupNode extends ScopeNode implements OpenTaskGroup {
 
   join(): Promise<void> {
     return quiet(async () => {
+      this.#checkOutside("join");
       const refusal = refused();
       if (refusal !== undefined) await refusal;
       if (!this.ended) {
@@ -378,12 +396,21 @@ export class GroupNode extends ScopeNode implements OpenTaskGroup {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#checkOutside("dispose of");
     this.#disposed = true;
     // What is being cancelled already is not told anew: that would cut its cleanup.
     if (!this.freshlyCut) this.cancelAs("explicit", "disposed");
     this.#close();
     await this.#closing;
     if (!this.#delivered && this.failed) this.#throwVerdict();
+  }
+
+  #checkOutside(what: string): void {
+    const node = here();
+    if (this.ended || !node.isInside(this)) return;
+    throw new DeadlockError(
+      `Cannot ${what} group '${this.path}' from '${node.path}' inside it: neither could ever end`,
+    );
   }
 
   #throwVerdict(): void {

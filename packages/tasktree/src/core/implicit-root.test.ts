@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { rejection } from "../../test/rejection.ts";
+import { virtually } from "../../test/virtual.ts";
 import {
   all,
   checkpoint,
@@ -10,6 +11,7 @@ import {
   currentTask,
   failAfter,
   openTaskGroup,
+  outside,
   Semaphore,
   sleep,
   sleepForever,
@@ -68,4 +70,55 @@ test("K11a the root is never cancelled, and is one for the process", async () =>
   assert.equal(currentScope(), root);
   await using group = openTaskGroup();
   assert.equal(await group.spawn(() => 5), 5);
+});
+
+test("K11a nothing of the process is listened to", async () => {
+  const events = ["SIGINT", "SIGTERM", "beforeExit", "unhandledRejection", "uncaughtException"];
+  const before = events.map((event) => process.listenerCount(event));
+  let within: number[] = [];
+  await withTaskGroup(async (group) => {
+    group.spawn(() => sleep(1));
+    within = events.map((event) => process.listenerCount(event));
+  });
+  assert.deepEqual(within, before);
+});
+
+test("K11a what is opened for the root, or outside, belongs to that root too", async () => {
+  const root = currentScope();
+  await withTaskGroup(async (group) => {
+    assert.equal(outside(currentScope), root);
+    await using pool = openTaskGroup({ parent: "root", name: "pool" });
+    assert.equal(pool.path, "pool");
+    const path = await group.spawn(() => currentTask()!.path, { name: "child" });
+    assert.equal(path, "child");
+  });
+});
+
+test("K11a children may be started, attempted and cancelled, and groups nested", async () => {
+  const seen: string[] = [];
+  const value = await withTaskGroup(async (outer) => {
+    const port = await outer.start<number>(
+      async (started) => {
+        started(8080);
+        await sleepForever().finally(() => seen.push("service"));
+      },
+      { service: true },
+    );
+    await withTaskGroup((inner) => {
+      inner.spawn(() => sleepForever().finally(() => seen.push("grandchild"))).cancel();
+    });
+    const error = new Error("attempt");
+    assert.equal(await rejection(outer.attempt(() => Promise.reject(error))), error);
+    return port;
+  });
+  assert.equal(value, 8080);
+  assert.deepEqual(seen, ["grandchild", "service"]);
+});
+
+test("K11a a run beside it is a tree of its own", async () => {
+  const path = await withTaskGroup(async () => {
+    const task = outside(() => virtually(() => currentTask()!.path));
+    return await task;
+  });
+  assert.equal(path, "main");
 });

@@ -12,13 +12,25 @@ import {
   now,
   openTaskGroup,
   run,
+  shield,
   sleep,
   sleepForever,
   withCancelScope,
   withTaskGroup,
+  WorkCancelledError,
   type OpenTaskGroup,
 } from "../index.ts";
 import { VirtualClock, waitAllTasksBlocked } from "../testing/index.ts";
+
+/** Whether a group has ended, as one can tell from outside. */
+function hasEnded(group: OpenTaskGroup): boolean {
+  try {
+    group.spawn(() => {});
+    return false;
+  } catch (error) {
+    return error instanceof InvalidStateError;
+  }
+}
 
 test("K14a an open group leaves its opener's scope as it was, and join waits for its children", () =>
   virtually(async () => {
@@ -203,3 +215,320 @@ test("K14e disposal rejects with a failure that no join has given, and is silent
     assert.equal(await rejection(joined.join()), error);
     await joined[Symbol.asyncDispose]();
   }));
+
+// --- odd corners
+
+test("K14a whoever joins before the group has ended gets its failure, and nobody else does", () =>
+  virtually(async () => {
+    for (let delay = 0; delay < 12; delay++) {
+      const error = new Error(String(delay));
+      const owner = withTaskGroup(async (owner) => {
+        let joinedInTime = false;
+        const task = owner.spawn(async () => {
+          const group = openTaskGroup();
+          group.spawn(() => Promise.reject(error));
+          for (let i = 0; i < delay; i++) await null;
+          joinedInTime = !hasEnded(group);
+          assert.equal(await rejection(group.join()), error);
+          await sleep(1);
+        });
+        await task.outcome();
+        return joinedInTime;
+      });
+      const joinedInTime = await owner.catch((thrown: unknown) => assert.equal(thrown, error));
+      if (delay === 0) assert.equal(joinedInTime, true);
+      assert.notEqual(joinedInTime, false);
+    }
+  }));
+
+test("K14a all who join and dispose get the same error, of collected failures too", () =>
+  virtually(async () => {
+    const error = new Error("child");
+    const group = openTaskGroup({ failures: "collect" });
+    group.spawn(() => Promise.reject(error));
+    const [first, second] = await Promise.all([rejection(group.join()), rejection(group.join())]);
+    assert.ok(first instanceof AggregateError);
+    assert.deepEqual(first.errors, [error]);
+    assert.equal(second, first);
+    assert.equal(await rejection(group.join()), first);
+    await group[Symbol.asyncDispose]();
+  }));
+
+test("K14a attempts that nobody awaited fail the join", () =>
+  virtually(async () => {
+    const error = new Error("attempt");
+    const group = openTaskGroup();
+    group.attempt(() => Promise.reject(error));
+    await waitAllTasksBlocked();
+    assert.equal(await rejection(group.join()), error);
+  }));
+
+test("K14a a child spawned while the group is being told that all have ended is waited for, or refused", () =>
+  virtually(() =>
+    withTaskGroup(async (other) => {
+      for (let delay = 0; delay < 12; delay++) {
+        let running = 0;
+        const group = openTaskGroup();
+        const last = group.spawn(() => sleep(5));
+        other.spawn(async () => {
+          await last;
+          for (let i = 0; i < delay; i++) await null;
+          group.trySpawn(async () => {
+            running++;
+            await sleep(10).finally(() => running--);
+          });
+        });
+        await group.join();
+        assert.equal(running, 0, `after ${delay} steps a child outlives its group`);
+      }
+    }),
+  ));
+
+test("K14a join is a checkpoint: with the group ended, in a cancelled scope, in cleanup", () =>
+  virtually(async () => {
+    const group = openTaskGroup();
+    await group.join();
+    const value = await withCancelScope(async (scope) => {
+      scope.cancel();
+      assert.ok(isCancelled(await rejection(group.join())));
+      await group.join();
+      return "joined in cleanup";
+    });
+    assert.equal(value, "joined in cleanup");
+  }));
+
+test("K14a a group that was cancelled while somebody outside joins tells them so", () =>
+  virtually(() =>
+    withTaskGroup(async (other) => {
+      let group: OpenTaskGroup | undefined;
+      await withCancelScope(async (scope) => {
+        group = openTaskGroup();
+        group.spawn(sleepForever);
+        const joiner = other.attempt(() => group!.join());
+        await waitAllTasksBlocked();
+        scope.cancel("the owner");
+        const error = await rejection(shield(async () => await joiner, { timeout: 100 }));
+        assert.ok(error instanceof WorkCancelledError);
+        assert.ok(isCancelled(error.cause) && error.cause.reason === "the owner");
+      });
+    }),
+  ));
+
+test("K14b an owner waits for a group that was opened in its cancelled scope no longer than for its children", () =>
+  virtually(async () => {
+    await withCancelScope((scope) => {
+      scope.cancel();
+      openTaskGroup();
+    });
+    await withCancelScope(async (scope) => {
+      scope.cancel();
+      await rejection(checkpoint());
+      openTaskGroup();
+    });
+    await withCancelScope(() => void openTaskGroup({ signal: AbortSignal.abort() }));
+    assert.equal(now(), 0);
+  }));
+
+test("K14b cleanup of an owner's open group may open others, which are ended as well", async () => {
+  const seen: string[] = [];
+  const cleaned = (what: string): Promise<unknown> => sleepForever().finally(() => seen.push(what));
+  await virtually(async () => {
+    for (const parent of ["scope", "root"] as const) {
+      openTaskGroup({ parent }).spawn(async () => {
+        try {
+          await sleepForever();
+        } finally {
+          openTaskGroup({ parent }).spawn(() => cleaned(parent));
+        }
+      });
+    }
+    await withCancelScope(() => {
+      openTaskGroup().spawn(async () => {
+        await rejection(sleepForever());
+        await sleep(10);
+      });
+      void sleep(5).then(() => void openTaskGroup().spawn(() => cleaned("left behind")));
+    });
+  });
+  assert.deepEqual(seen, ["left behind", "scope", "root"]);
+});
+
+test("K14b the owner is told of a failure in the cleanup of a group that it has ended", () =>
+  virtually(async () => {
+    const error = new Error("cleanup");
+    const owner = withTaskGroup((group) => {
+      group.spawn(() => {
+        openTaskGroup().spawn(async () => {
+          try {
+            await sleepForever();
+          } finally {
+            throw error;
+          }
+        });
+      });
+    });
+    assert.equal(await rejection(owner), error);
+  }));
+
+test("K14b a warning tells that an owner has ended its group", async () => {
+  const told: string[] = [];
+  await virtually(
+    async () => {
+      await withCancelScope(() => void openTaskGroup({ name: "pool" }).spawn(sleepForever), { name: "request" });
+    },
+    { instruments: [{ warning: (message) => told.push(message) }] },
+  );
+  assert.equal(told.length, 1);
+  assert.match(told[0]!, /'main\/request' ended before 'main\/request\/pool'/);
+});
+
+test("K14c a failure in an open group of the root that nobody joins fails the run, not the opener", async () => {
+  const error = new Error("pool");
+  let cut: unknown;
+  const main = virtually(async () => {
+    await withTaskGroup((group) => {
+      group.spawn(
+        () => void openTaskGroup({ parent: "root" }).spawn(() => sleep(50).then(() => Promise.reject(error))),
+      );
+    });
+    cut = await rejection(sleepForever());
+    throw cut;
+  });
+  assert.equal(await rejection(main), error);
+  assert.ok(isCancelled(cut));
+});
+
+test("K14d so does a failure whose only joiner was cut before the group had ended", async () => {
+  const error = new Error("joiner left");
+  const main = virtually(async () => {
+    const group = openTaskGroup();
+    group.spawn(() => sleep(50).then(() => Promise.reject(error)));
+    await moveOnAfter(10, () => group.join());
+    await sleepForever();
+  });
+  assert.equal(await rejection(main), error);
+});
+
+test("K14d a failure counts as joined for while somebody disposes", () =>
+  virtually(async () => {
+    const error = new Error("while disposing");
+    const value = await withTaskGroup(async () => {
+      const group = openTaskGroup();
+      group.spawn(async () => {
+        await rejection(sleepForever());
+        await sleep(10);
+        throw error;
+      });
+      await waitAllTasksBlocked();
+      assert.equal(await rejection(group[Symbol.asyncDispose]()), error);
+      return "value";
+    });
+    assert.equal(value, "value");
+  }));
+
+test("K14e a group disposed while a child fails waits for all, and gives the failure once", () =>
+  virtually(async () => {
+    const error = new Error("child");
+    const seen: string[] = [];
+    const group = openTaskGroup();
+    const gate = Promise.withResolvers<never>();
+    group.spawn(() => gate.promise);
+    group.spawn(async () => {
+      await rejection(sleepForever());
+      await sleep(20);
+      seen.push("cleaned");
+    });
+    await waitAllTasksBlocked();
+    gate.reject(error);
+    const disposals = [group[Symbol.asyncDispose](), group[Symbol.asyncDispose](), group.join()];
+    const settled = await Promise.allSettled(disposals);
+    assert.deepEqual(seen, ["cleaned"]);
+    const errors = settled.flatMap((one) => (one.status === "rejected" ? [one.reason as unknown] : []));
+    assert.ok(errors.length > 0 && errors.every((one) => one === error));
+  }));
+
+test("K14e a block that fails and then disposes of a group that fails keeps both errors", () =>
+  virtually(async () => {
+    const [block, child] = [new Error("block"), new Error("child")];
+    const error = await rejection(
+      (async () => {
+        await using group = openTaskGroup();
+        group.spawn(async () => {
+          try {
+            await sleepForever();
+          } finally {
+            throw child;
+          }
+        });
+        throw block;
+      })(),
+    );
+    assert.ok(error instanceof SuppressedError);
+    assert.equal(error.suppressed, block);
+    assert.equal(error.error, child);
+  }));
+
+test("K14e disposal waits beyond the cut-off of its caller", () =>
+  virtually(
+    async () => {
+      const seen: string[] = [];
+      await withCancelScope(async (scope) => {
+        await using group = openTaskGroup();
+        group.spawn(() => shield(() => sleep(500), { timeout: Infinity }).finally(() => seen.push("shielded child")));
+        scope.cancel();
+        await checkpoint();
+      });
+      assert.deepEqual(seen, ["shielded child"]);
+    },
+    { grace: 100 },
+  ));
+
+test("K14e cleanup that a cancellation has begun is not cut by the disposal", () =>
+  virtually(async () => {
+    const seen: string[] = [];
+    await withCancelScope(async (scope) => {
+      await using group = openTaskGroup();
+      group.spawn(async () => {
+        try {
+          await sleepForever();
+        } finally {
+          await sleep(50);
+          seen.push("cleaned");
+        }
+      });
+      await waitAllTasksBlocked();
+      scope.cancel();
+      await checkpoint();
+    });
+    assert.deepEqual(seen, ["cleaned"]);
+  }));
+
+test("K14e a group that was joined, or never had a child, is disposed of at once and more than once", () =>
+  virtually(async () => {
+    const group = openTaskGroup();
+    await group[Symbol.asyncDispose]();
+    await group[Symbol.asyncDispose]();
+    await group.join();
+    const joined = openTaskGroup();
+    await joined.join();
+    await joined[Symbol.asyncDispose]();
+    assert.equal(joined.cancelRequested, false);
+  }));
+
+test("an open group's options are checked", () =>
+  virtually(
+    () => {
+      for (const [options, type] of [
+        [{ parent: "above" }, "TypeError"],
+        [{ failures: "ignore" }, "TypeError"],
+        [{ name: 5 }, "TypeError"],
+        [{ signal: {} }, "TypeError"],
+        [{ grace: -1 }, "RangeError"],
+        [{ grace: NaN }, "RangeError"],
+        [{ deadline: NaN }, "RangeError"],
+      ] as const) {
+        assert.throws(() => openTaskGroup(options as never), { name: type, message: /in 'request'/ });
+      }
+    },
+    { name: "request" },
+  ));

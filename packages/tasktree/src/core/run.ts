@@ -76,7 +76,11 @@ function withFailures(deadlock: DeadlockError, group: GroupNode): DeadlockError 
 
 function checkOptions(options: RunOptions): void {
   checkGrace(options.grace);
-  if (options.drainMs !== undefined) checkMilliseconds("drainMs", options.drainMs, undefined);
+  if (options.drainMs !== undefined) {
+    checkMilliseconds("drainMs", options.drainMs, undefined);
+    if (options.drainMs < 0)
+      throw new RangeError(`Cannot use ${options.drainMs} as drainMs: wanted milliseconds from 0`);
+  }
   if (options.onStuck !== undefined && options.onStuck !== "wait" && options.onStuck !== "abandon") {
     throw new TypeError(`Cannot use ${brief(options.onStuck)} as onStuck: wanted "wait" or "abandon"`);
   }

@@ -401,21 +401,33 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
   /** Ends a shield and those inside, also later ones: what was hidden is delivered, and the grace for that is over. */
   dissolve(): void {
     if (!this.hides) return;
-    const ending = this.#rare?.shield === "until cut-off" ? 0 : unshieldable;
-    for (let node: ScopeNode | undefined = this; node !== undefined; node = successor(node, this))
-      node.#flags = (node.#flags & ~hides) | ending;
+    this.#flags &= ~hides;
+    if (!this.#isService) this.#endShieldsBelow();
     let force: Force | undefined;
     for (let node = this.parent; node !== undefined; node = node.parent) {
       if (node.own !== undefined) force = sum(force, node.own);
+      // What a service around hides until the cut-off stays hidden from its own shields.
+      if (node.hides && node.#isService) break;
     }
     if (force !== undefined) reach(this, { ...force, cutoff: Math.min(force.cutoff, this.root.clock.now()) });
+  }
+
+  get #isService(): boolean {
+    return this.#rare?.shield === "until cut-off";
+  }
+
+  #endShieldsBelow(): void {
+    for (let node: ScopeNode | undefined = this; node !== undefined; node = successor(node, this)) {
+      node.#flags |= unshieldable;
+      if (!node.#isService) node.#flags &= ~hides;
+    }
   }
 
   // --- draining
 
   drain(ms: number): void {
     checkMilliseconds("drain", ms, this);
-    if (this.ended || this.own !== undefined) return;
+    if (this.ended || this.own !== undefined || (this.parent === undefined && this.root.implicit)) return;
     for (let node: ScopeNode | undefined = this; node !== undefined; node = successor(node, this)) {
       node.#flags |= drained;
       node.#rare?.drainWaits?.wakeAll();
@@ -493,10 +505,7 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
     this.#flags |= ended;
     const rare = this.#rare;
     if (rare !== undefined) {
-      this.#clear(rare.deadline);
-      this.#clear(rare.cutoff);
-      this.#clear(rare.shieldEnd);
-      this.#clear(rare.drainEnd);
+      this.#clearAlarms();
       rare.unlinkSignal?.();
       rare.signal?.close();
       rare.lateSignal?.close();
@@ -506,6 +515,15 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
     if (this.waits !== undefined) this.#leaveWaits(parent.living());
     this.list?.remove(this);
     parent.childLeft();
+  }
+
+  #clearAlarms(): void {
+    const rare = this.#rare;
+    if (rare === undefined) return;
+    this.#clear(rare.deadline);
+    this.#clear(rare.cutoff);
+    this.#clear(rare.shieldEnd);
+    this.#clear(rare.drainEnd);
   }
 
   #clear(alarm: Alarm | undefined): void {
@@ -524,9 +542,10 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
 
   #leaveWaits(heir: ScopeNode): void {
     for (let wait = this.waits; wait !== undefined; wait = this.waits) {
+      const cut = this.force !== undefined && !this.unwinding;
       wait.leave();
-      if (this.force !== undefined && !this.unwinding) wait.cut(this.force.error);
-      else wait.enter(heir);
+      wait.enter(heir);
+      if (cut) wait.cut(this.force!.error);
     }
   }
 
@@ -557,6 +576,7 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
       node.#rare?.signal?.abort(error);
       node.#rare?.lateSignal?.abort(error);
       node.#cutWaits(true);
+      node.#clearAlarms();
     }
   }
 

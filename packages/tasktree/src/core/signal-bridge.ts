@@ -142,7 +142,7 @@ const guardedPrototype: AbortSignal = Object.create(AbortSignal.prototype, {
   },
 }) as AbortSignal;
 
-const links = new WeakMap<AbortSignal, Set<ScopeNode>>();
+const links = new WeakMap<AbortSignal, SignalLink>();
 
 /** Cancels `scope` when the foreign `signal` aborts; at once if it has. Undone when the scope ends. */
 export function linkSignal(signal: AbortSignal, scope: ScopeNode): void {
@@ -150,22 +150,30 @@ export function linkSignal(signal: AbortSignal, scope: ScopeNode): void {
     scope.cancelAs("signal", signal.reason);
     return;
   }
-  let scopes = links.get(signal);
-  if (scopes === undefined) {
-    scopes = new Set();
-    links.set(signal, scopes);
-    listen(signal, scopes);
-  }
-  scopes.add(scope);
-  const linked = scopes;
-  scope.linked(() => {
-    linked.delete(scope);
-  });
+  const link = links.get(signal) ?? new SignalLink(signal);
+  link.scopes.add(scope);
+  scope.linked(() => link.remove(scope));
 }
 
-function listen(signal: AbortSignal, scopes: Set<ScopeNode>): void {
-  const cancelAll = (): void => {
-    for (const scope of scopes) scope.cancelAs("signal", signal.reason);
+/** The one listener on a foreign signal, while it has scopes: Node keeps composite signals alive that are listened to. */
+class SignalLink {
+  readonly scopes: Set<ScopeNode> = new Set();
+  readonly #signal: AbortSignal;
+
+  constructor(signal: AbortSignal) {
+    this.#signal = signal;
+    links.set(signal, this);
+    signal.addEventListener("abort", this.#cancelAll, { once: true });
+  }
+
+  remove(scope: ScopeNode): void {
+    this.scopes.delete(scope);
+    if (this.scopes.size > 0) return;
+    links.delete(this.#signal);
+    this.#signal.removeEventListener("abort", this.#cancelAll);
+  }
+
+  readonly #cancelAll = (): void => {
+    for (const scope of this.scopes) scope.cancelAs("signal", this.#signal.reason);
   };
-  signal.addEventListener("abort", cancelAll, { once: true });
 }

@@ -6,7 +6,9 @@ import { virtually } from "../../test/virtual.ts";
 import {
   CancelledError,
   checkpoint,
+  currentTask,
   InvalidStateError,
+  isCancelled,
   moveOnAfter,
   now,
   shield,
@@ -221,6 +223,191 @@ test("K13d a second started() throws InvalidStateError, in the child", () =>
       assert.ok(second instanceof InvalidStateError);
     }),
   ));
+
+// --- odd corners
+
+test("K13a a starter that is cancelled just after the report has the value, and the child goes on", () =>
+  virtually(async () => {
+    const seen: unknown[] = [];
+    await withTaskGroup(async (group) => {
+      await withCancelScope(async (scope) => {
+        seen.push(
+          await group.start<string>(async (started) => {
+            await checkpoint();
+            started("value");
+            scope.cancel();
+            await sleep(10);
+            seen.push("child");
+          }),
+        );
+      });
+    });
+    assert.deepEqual(seen, ["value", "child"]);
+  }));
+
+test("K13a a child that has reported is cancelled with its group, and by nobody else", () =>
+  virtually(async () => {
+    const seen: string[] = [];
+    await rejection(
+      withTaskGroup(async (group) => {
+        await group.start(async (started) => {
+          started();
+          await sleepForever().finally(() => seen.push("child"));
+        });
+        seen.push("started");
+        group.cancel();
+        await checkpoint();
+      }),
+    );
+    assert.deepEqual(seen, ["started", "child"]);
+  }));
+
+test("K13a a started service ends with its group though the group was waiting for its start alone", () =>
+  virtually(() =>
+    withTaskGroup(async (outer) => {
+      const seen: string[] = [];
+      await withTaskGroup(async (inner) => {
+        outer.spawn(() =>
+          inner.start(
+            async (started) => {
+              await sleep(10);
+              started();
+              await sleepForever().finally(() => seen.push("service"));
+            },
+            { service: true },
+          ),
+        );
+        await waitAllTasksBlocked();
+      });
+      assert.deepEqual(seen, ["service"]);
+    }),
+  ));
+
+test("K13a a started service is one in every way: last started first, after the others, at the latest at the cut-off", () =>
+  virtually(
+    async () => {
+      for (const stubborn of [false, true]) {
+        const seen: string[] = [];
+        const begin = now();
+        await withCancelScope(async (scope) => {
+          await withTaskGroup(async (group) => {
+            for (const name of ["first", "second"]) {
+              await group.start(
+                async (started) => {
+                  started();
+                  await sleepForever().finally(() => seen.push(`${name} at ${now() - begin}`));
+                },
+                { service: true },
+              );
+            }
+            group.spawn(async () => {
+              await rejection(sleepForever());
+              await (stubborn ? shield(() => sleep(900), { timeout: 1000 }) : sleep(100));
+            });
+            await waitAllTasksBlocked();
+            scope.cancel();
+            await checkpoint();
+          });
+        });
+        const at = stubborn ? 300 : 100;
+        assert.deepEqual(seen.toSorted(), [`first at ${at}`, `second at ${at}`]);
+        if (!stubborn) assert.deepEqual(seen, ["second at 100", "first at 100"]);
+      }
+    },
+    { grace: 300 },
+  ));
+
+test("K13b what the child fails with before it reports is nobody else's, with failures collected too", () =>
+  virtually(async () => {
+    const error = new Error("no port");
+    const value = await withTaskGroup(
+      async (group) => {
+        assert.equal(await rejection(group.start(() => Promise.reject(error))), error);
+        assert.equal(await rejection(group.start(() => Promise.reject(error), { service: true })), error);
+        return "value";
+      },
+      { failures: "collect" },
+    );
+    assert.equal(value, "value");
+  }));
+
+test("K13b a child that was cancelled by name before it reports rejects start with WorkCancelledError", () =>
+  virtually(() =>
+    withTaskGroup(async (group) => {
+      const error = await rejection(
+        group.start(async () => {
+          currentTask()!.cancel("changed my mind");
+          await checkpoint();
+        }),
+      );
+      assert.ok(error instanceof WorkCancelledError);
+      assert.ok(isCancelled(error.cause) && error.cause.reason === "changed my mind");
+    }),
+  ));
+
+test("K13b a report after the child has ended changes nothing", () =>
+  virtually(() =>
+    withTaskGroup(async (group) => {
+      let late: (() => void) | undefined;
+      const failed = group.start((started) => void (late = started));
+      assert.ok((await rejection(failed)) instanceof InvalidStateError);
+      late!();
+      await checkpoint();
+    }),
+  ));
+
+test("K13c a child within what was cancelled sees that cancellation, once, and can clean up", () =>
+  virtually(async () => {
+    const seen: unknown[] = [];
+    await withCancelScope(async (scope) => {
+      await withTaskGroup(async (group) => {
+        group.spawn(() =>
+          group.start(async () => {
+            const error = await rejection(sleepForever());
+            await sleep(10);
+            seen.push(isCancelled(error) && error.reason);
+            throw error;
+          }),
+        );
+        await waitAllTasksBlocked();
+        scope.cancel("from outside");
+        await checkpoint();
+      });
+    });
+    assert.deepEqual(seen, ["from outside"]);
+  }));
+
+test("K13c a starter that is cut at the cut-off too still waits for the child to end", () =>
+  virtually(
+    async () => {
+      const seen: string[] = [];
+      await withTaskGroup(async (group) => {
+        await moveOnAfter(10, () =>
+          group
+            .start(async () => {
+              await shield(() => sleep(500), { timeout: 1000 });
+              seen.push("child");
+            })
+            .finally(() => seen.push("starter")),
+        );
+      });
+      assert.deepEqual(seen, ["child", "starter"]);
+    },
+    { grace: 100 },
+  ));
+
+test("K13d a second started() that nobody catches is the child's failure, and so the group's", () =>
+  virtually(async () => {
+    const group = withTaskGroup(async (group) => {
+      await group.start((started) => {
+        started();
+        started();
+      });
+    });
+    const error = await rejection(group);
+    assert.ok(error instanceof InvalidStateError);
+    assert.match(error.message, /^Cannot report task 'main\/task-\d+' as started: it has been$/);
+  }));
 
 test("start in a cancelled scope calls nothing", () =>
   virtually(async () => {

@@ -14,20 +14,19 @@ const named = new WeakMap<TaskNode, number>();
 /** Names the tasks that have not ended though their grace is over, or gives them up (rule C10). */
 export class StuckWatch {
   readonly #scope: ScopeNode;
-  readonly #alarm: Alarm;
+  #alarm: Alarm | undefined = undefined;
 
   constructor(scope: ScopeNode) {
     this.#scope = scope;
     const gives = scope.root.onStuck === "abandon";
-    // What only reports must not keep a process alive that is otherwise at its end.
-    this.#alarm = new Alarm(this, gives);
-    if (gives || scope.root.instruments !== undefined) this.#again(settlingTime);
+    if (gives || scope.root.instruments !== undefined) this.#again(settlingTime, gives);
   }
 
   ring(): void {
     if (this.#scope.ended) return;
     const gives = this.#scope.root.onStuck === "abandon";
-    for (const task of stuckTasks(this.#scope)) {
+    const stuck = stuckTasks(this.#scope);
+    for (const task of stuck) {
       const now = task.root.clock.now();
       if (!gives && now - (named.get(task) ?? -Infinity) < reportEvery) continue;
       named.set(task, now);
@@ -35,11 +34,14 @@ export class StuckWatch {
       task.root.instruments?.taskStuck(task, waits);
       if (gives) giveUp(task, waits);
     }
-    this.#again(gives ? settlingTime : reportEvery);
+    const goesOn = gives && stuck.length > 0;
+    this.#again(goesOn ? settlingTime : reportEvery, goesOn);
   }
 
-  #again(ms: number): void {
+  /** What only reports, or has nobody to give up, must not keep a process alive that is otherwise at its end. */
+  #again(ms: number, holds: boolean): void {
     const { clock } = this.#scope.root;
+    this.#alarm = new Alarm(this, holds);
     clock.set(this.#alarm, clock.now() + ms);
   }
 }

@@ -10,37 +10,35 @@ export interface Stall {
   readonly stack: readonly string[];
 }
 
-/** The main thread's beats, shared: when the last one was, in nanoseconds. */
-export type Beats = BigInt64Array<SharedArrayBuffer>;
-
 /** What the second thread is told at its start. */
 export interface Orders {
-  readonly beats: Beats;
+  /** Seen by both threads; `slot` says what is where. */
+  readonly shared: BigInt64Array<SharedArrayBuffer>;
   /** The main thread leaves a beat this often, in milliseconds. */
   readonly every: number;
   /** A beat that is later than this makes a stall, in milliseconds. */
   readonly ms: number;
-  /** Whether to print what is seen while it lasts. */
+  /** An expression that has the main thread look at what it is doing. */
+  readonly look: string;
+  /** Whether to print what the main thread cannot. */
   readonly print: boolean;
-  /** An expression that gives the path of the task in whose context it is evaluated. */
-  readonly taskPath: string;
-  /** What the URLs of tasktree's own files begin with. */
-  readonly ownFolder: string;
-  readonly port: MessagePort;
 }
 
-/** What the second thread tells the main one, which reads it when it is free again. */
-export type Sighting =
-  | { readonly beat: bigint; readonly task: string | undefined; readonly stack: readonly string[] }
-  | { readonly beat: bigint; readonly unavailable: string };
+export const slot = {
+  /** When the main thread's last beat was, in nanoseconds. */
+  beat: 0,
+  /** How often the main thread has looked. */
+  looks: 1,
+  /** The last beat before a stall in which the main thread was asked to look, and did not get to it. */
+  native: 2,
+} as const;
 
 /** How late the beat after `last` is, in milliseconds; below 0 if it is not due yet. */
 export function lateness(last: bigint, now: bigint, every: number): number {
   return Number(now - last) / 1e6 - every;
 }
 
-export function describe({ ms, task, stack }: Stall, tense: "has been" | "was"): string {
-  const where = tense === "was" ? "" : stack.length === 0 ? " in native code" : " outside of any task";
-  const by = task === undefined ? where : ` by task '${task}'`;
-  return [`tasktree: the event loop ${tense} blocked for ${Math.round(ms)} ms${by}`, ...stack].join("\n    ");
+export function describe({ ms, task, stack }: Stall): string {
+  const by = task === undefined ? "outside of any task" : `by task '${task}'`;
+  return [`tasktree: the event loop has been blocked for ${Math.round(ms)} ms ${by}`, ...stack].join("\n    ");
 }

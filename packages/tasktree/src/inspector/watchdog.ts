@@ -2,16 +2,21 @@
  * Tells when the event loop is blocked: for how long, by which task, and where (rule R4).
  *
  * The main thread leaves a beat at an interval; a beat that is late makes a stall. On Node a second thread looks out for
- * that, since the first cannot: through the inspector's protocol it pauses the blocked code, reads its stack, has it say
- * which task it is (evaluated there, AsyncLocalStorage answers as it would to the blocked code), prints that, and lets it go
- * on. Elsewhere the late beat itself tells, when the stall is over and its stack is gone.
+ * that, since the first cannot. Through the inspector's protocol it has the first one evaluate an expression: V8 does so in
+ * the middle of the blocked code, with that code's stack below it and its AsyncLocalStorage context around it. So the main
+ * thread itself sees and prints what blocks it. Elsewhere the late beat tells, when the stall is over and its stack is gone.
  *
- * The road not taken: a session that stays. An enabled debugger has V8 keep books on every function and promise.
+ * The road not taken: `Debugger.pause`. To enable a debugger makes V8 describe every script, which takes 50 ms and more of
+ * the blocked thread's time; while it is enabled an `await` takes 18 times as long (Node 26); and a thread that nobody
+ * resumes stands still for good, and does not even answer to signals.
  */
-import { isMainThread, MessageChannel, receiveMessageOnPort, Worker, type MessagePort } from "node:worker_threads";
+import { writeSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import * as util from "node:util";
+import { isMainThread, Worker } from "node:worker_threads";
 import { currentFrame } from "../core/current.ts";
 import { brief } from "../errors.ts";
-import { describe, lateness, type Beats, type Orders, type Sighting, type Stall } from "./stall.ts";
+import { describe, lateness, slot, type Orders, type Stall } from "./stall.ts";
 
 export interface WatchEventLoopOptions {
   /** What counts as a stall: above 0, in milliseconds; default 100. */
@@ -23,6 +28,12 @@ export interface WatchEventLoopOptions {
   readonly report?: (stall: Stall) => void;
 }
 
+/** A deep recursion is told by its innermost calls. */
+const longestStack = 20;
+
+/** What the URLs of tasktree's own files begin with. */
+const ownFolder = new URL("..", import.meta.url).href;
+
 const versions: Record<string, string | undefined> = process.versions;
 const onNode = versions["bun"] === undefined && versions["deno"] === undefined;
 
@@ -32,9 +43,10 @@ let watches = 0;
  * Reports when something blocks the event loop, until it is disposed.
  *
  * On Node the default report names the task and the code while they block, again when that has lasted ten times as long, and
- * says at the end how long it was. Native code can be looked at only when it returns; then code that follows may be named. A stall in which no code of the program is running (Node loads modules, the machine is
- * busy) is told from ten times `ms`. With a debugger attached, in worker threads and on other runtimes stalls are
- * reported when they are over, without task and stack. Does not keep the process alive. Not a checkpoint.
+ * says at the end how long it was. Native code cannot look up before it returns; then what follows it may be named. A stall
+ * in which no code of the program is running (Node loads modules, the machine is busy) is told from ten times `ms`.
+ * With an inspector attached, in worker threads and on other runtimes stalls are told when they are over, without task and
+ * stack. Does not keep the process alive. Not a checkpoint.
  *
  * @throws {RangeError} If `ms` is not above 0.
  * @example
@@ -45,7 +57,7 @@ let watches = 0;
  * const stalls: Stall[] = [];
  * const watch = watchEventLoop({ ms: 50, report: (stall) => stalls.push(stall) });
  * await setTimeout(100);
- * const end = performance.now() + 200;
+ * const end = performance.now() + 500;
  * while (performance.now() < end);
  * watch[Symbol.dispose]();
  * assert(stalls[0]!.ms > 50);
@@ -61,25 +73,28 @@ class Watchdog implements Disposable {
   readonly #ms: number;
   readonly #every: number;
   readonly #report: ((stall: Stall) => void) | undefined;
-  readonly #beats: Beats = new BigInt64Array(new SharedArrayBuffer(8));
+  readonly #shared: Orders["shared"] = new BigInt64Array(new SharedArrayBuffer(24));
   readonly #timer: ReturnType<typeof setInterval>;
   readonly #key = `tasktree.inspector.${++watches}`;
-  #lookout: Lookout | undefined = undefined;
-  #over = false;
+  /** The second thread. */
+  #lookout: Worker | undefined = undefined;
+  /** What was last seen of the stall that lasts. */
+  #seen: Stall | undefined = undefined;
+  #disposed = false;
 
   constructor(ms: number, report: ((stall: Stall) => void) | undefined) {
     this.#ms = ms;
     this.#every = Math.min(Math.max(ms / 5, 1), 50);
     this.#report = report;
-    this.#beats[0] = process.hrtime.bigint();
+    Atomics.store(this.#shared, slot.beat, process.hrtime.bigint());
     this.#timer = setInterval(() => this.#beat(), this.#every);
     this.#timer.unref();
     if (onNode) this.#post();
   }
 
   [Symbol.dispose](): void {
-    if (this.#over) return;
-    this.#over = true;
+    if (this.#disposed) return;
+    this.#disposed = true;
     clearInterval(this.#timer);
     try {
       this.#beat();
@@ -89,47 +104,63 @@ class Watchdog implements Disposable {
   }
 
   #beat(): void {
-    const last = Atomics.load(this.#beats, 0);
-    const now = process.hrtime.bigint();
-    Atomics.store(this.#beats, 0, now);
+    const last = Atomics.load(this.#shared, slot.beat);
+    const ms = this.#lateness();
+    Atomics.store(this.#shared, slot.beat, process.hrtime.bigint());
     if (this.#lookout !== undefined && inspectorIsOpen()) this.#fallBack("an inspector is attached");
-    const ms = lateness(last, now, this.#every);
-    if (ms > this.#ms) this.#stallIsOver(last, ms);
+    const seen = this.#seen;
+    this.#seen = undefined;
+    if (ms > this.#ms) this.#stallIsOver(ms, seen, last);
   }
 
-  #stallIsOver(beat: bigint, ms: number): void {
-    const seen = this.#lookout?.sightingOf(beat);
-    if (seen !== undefined && "unavailable" in seen) this.#fallBack(seen.unavailable);
-    if (this.#lookout === undefined) this.#tell({ ms, task: undefined, stack: [] });
-    else if (seen !== undefined && "stack" in seen) this.#tell({ ms, task: seen.task, stack: seen.stack });
+  #stallIsOver(ms: number, seen: Stall | undefined, beat: bigint): void {
+    const told = seen !== undefined || Atomics.load(this.#shared, slot.native) === beat;
+    if (!told && this.#lookout !== undefined) return;
+    if (this.#report !== undefined) this.#report({ task: undefined, stack: [], ...seen, ms });
+    else if (told) console.error(`tasktree: the event loop is free again after ${Math.round(ms)} ms`);
+    else console.error(`tasktree: the event loop was blocked for ${Math.round(ms)} ms`);
   }
 
-  #tell(stall: Stall): void {
-    if (this.#report !== undefined) this.#report(stall);
-    else if (this.#lookout === undefined) console.error(describe(stall, "was"));
-    else console.error(`tasktree: the event loop is free again after ${Math.round(stall.ms)} ms`);
+  #lateness(): number {
+    return lateness(Atomics.load(this.#shared, slot.beat), process.hrtime.bigint(), this.#every);
   }
 
-  // --- the second thread
+  // --- with the second thread
 
   #post(): void {
     if (!isMainThread) return this.#fallBack("only that of the main thread can be");
     if (inspectorIsOpen()) return this.#fallBack("an inspector is attached");
-    Object.defineProperty(globalThis, Symbol.for(this.#key), { value: runningTask, configurable: true });
+    if (!inspectorIsAllowed()) return this.#fallBack("wanted --allow-inspector");
+    const key = Symbol.for(this.#key);
+    Object.defineProperty(globalThis, key, { value: () => this.#look(), configurable: true });
+    const orders: Orders = {
+      shared: this.#shared,
+      every: this.#every,
+      ms: this.#ms,
+      look: `globalThis[Symbol.for("${this.#key}")]?.()`,
+      print: this.#report === undefined,
+    };
     try {
-      this.#lookout = new Lookout({
-        beats: this.#beats,
-        every: this.#every,
-        ms: this.#ms,
-        print: this.#report === undefined,
-        taskPath: `globalThis[Symbol.for("${this.#key}")]()`,
-      });
-      this.#lookout.worker.on("error", (error) => {
+      this.#lookout = lookoutWith(orders);
+      this.#lookout.on("error", (error) => {
         if (this.#lookout !== undefined) this.#fallBack((error as Error).message);
       });
     } catch (error) {
       this.#fallBack((error as Error).message);
     }
+  }
+
+  /** Called by the second thread, in the middle of what blocks this one. */
+  #look(): void {
+    Atomics.add(this.#shared, slot.looks, 1n);
+    const ms = this.#lateness();
+    // This thread may have got on before it was reached: then what runs here is other code, and innocent.
+    if (ms <= this.#ms) return;
+    const task = currentFrame()?.node.task?.path;
+    const stack = stackBelow(ms > 10 * this.#ms);
+    if (task === undefined && stack.length === 0) return;
+    this.#seen = { ms, task, stack };
+    if (this.#report === undefined) print(describe(this.#seen));
   }
 
   #fallBack(reason: string): void {
@@ -140,50 +171,57 @@ class Watchdog implements Disposable {
   }
 
   #withdraw(): void {
-    void this.#lookout?.worker.terminate();
+    void this.#lookout?.terminate();
     this.#lookout = undefined;
     Reflect.deleteProperty(globalThis, Symbol.for(this.#key));
   }
 }
 
-/** The second thread, seen from the first. */
-class Lookout {
-  readonly worker: Worker;
-  readonly #port: MessagePort;
-
-  constructor(orders: Omit<Orders, "ownFolder" | "port">) {
-    const { port1, port2 } = new MessageChannel();
-    const file = import.meta.url.endsWith(".ts") ? "./watchdog-worker.ts" : "./watchdog-worker.js";
-    const ownFolder = new URL("..", import.meta.url).href;
-    // What the program preloads, and its environment, is none of that thread's business.
-    this.worker = new Worker(new URL(file, import.meta.url), {
-      name: "tasktree watchdog",
-      execArgv: [],
-      env: {},
-      workerData: { ...orders, ownFolder, port: port2 },
-      transferList: [port2],
-    });
-    this.worker.unref();
-    this.#port = port1;
-  }
-
-  /** What was last seen in the stall since `beat`. Read without waiting: it was sent before the blocked code went on. */
-  sightingOf(beat: bigint): Sighting | undefined {
-    let seen: Sighting | undefined;
-    for (let next = this.#next(); next !== undefined; next = this.#next()) if (next.beat === beat) seen = next;
-    return seen;
-  }
-
-  #next(): Sighting | undefined {
-    return receiveMessageOnPort(this.#port)?.message;
-  }
-}
-
-/** Called by the second thread in the context of the blocked code. */
-function runningTask(): string | undefined {
-  return currentFrame()?.node.task?.path;
+function lookoutWith(orders: Orders): Worker {
+  const file = import.meta.url.endsWith(".ts") ? "./watchdog-worker.ts" : "./watchdog-worker.js";
+  // What the program preloads, and its environment, is none of that thread's business.
+  const isolated = { execArgv: [], env: {} };
+  const worker = new Worker(new URL(file, import.meta.url), {
+    ...isolated,
+    name: "tasktree watchdog",
+    workerData: orders,
+  });
+  worker.unref();
+  return worker;
 }
 
 function inspectorIsOpen(): boolean {
   return process.features.inspector && process.getBuiltinModule("node:inspector").url() !== undefined;
+}
+
+/** Don't leave this to the second thread: where it is not allowed, `connectToMainThread` aborts the process. */
+function inspectorIsAllowed(): boolean {
+  return process.permission?.has("inspector") ?? true;
+}
+
+/** What runs below the expression that the second thread evaluates; `all`: if none of it is the program's, also other code. */
+function stackBelow(all: boolean): string[] {
+  const sites = util.getCallSites(200);
+  const below = sites.slice(sites.findIndex(({ scriptName }) => scriptName === "") + 1);
+  const ofProgram = below.filter(
+    ({ scriptName }) => !scriptName.startsWith("node:") && !scriptName.startsWith(ownFolder),
+  );
+  const shown = ofProgram.length === 0 && all ? below : ofProgram;
+  return shown.slice(0, longestStack).map(line);
+}
+
+/** As V8 writes it. */
+function line({ functionName, scriptName, lineNumber, columnNumber }: util.CallSiteObject): string {
+  const file = scriptName.startsWith("file:") ? fileURLToPath(scriptName) : scriptName || "<anonymous>";
+  const place = `${file}:${lineNumber}:${columnNumber}`;
+  return functionName === "" ? `at ${place}` : `at ${functionName} (${place})`;
+}
+
+/** Past the console and the stream, which the blocked code may be in the middle of using. */
+function print(text: string): void {
+  try {
+    writeSync(2, `${text}\n`);
+  } catch {
+    // Standard error is closed, or a pipe that is full: not worth failing, or waiting, for.
+  }
 }

@@ -106,7 +106,12 @@ export class Semaphore implements Waitable {
    */
   release(): void {
     const task = currentTask();
-    const held = [...this.#held].find((permit) => permit.task === task) ?? this.#held.first;
+    let held = this.#held.first;
+    for (const permit of this.#held) {
+      if (permit.task !== task) continue;
+      held = permit;
+      break;
+    }
     if (held !== undefined) held.release();
     else if (this.#free < this.max) this.#pass();
     else throw new InvalidStateError(`Cannot release ${this.describe()}: nobody holds a permit`);

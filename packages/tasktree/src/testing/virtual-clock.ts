@@ -13,7 +13,8 @@ export interface VirtualClockOptions {
 const stepsPerTurn = 10_000;
 
 /**
- * A clock for tests: time stands still while anything runs, and jumps to the next deadline when every task waits. An hour
+ * A clock for tests: time stands still while tasks wake each other (not for one that passes checkpoint after checkpoint
+ * without ever waiting, nor for real I/O), and jumps to the next deadline when every task waits. An hour
  * of retries takes milliseconds.
  *
  * @example
@@ -38,6 +39,8 @@ export class VirtualClock implements ClockDriver {
   constructor(options: VirtualClockOptions = {}) {
     this.#autoJump = options.autoJump ?? true;
     this.#now = options.start ?? 0;
+    if (!Number.isFinite(this.#now))
+      throw new RangeError(`Cannot start a clock at ${brief(this.#now)}: wanted a finite number`);
   }
 
   /** The virtual time, in milliseconds. */
@@ -59,7 +62,7 @@ export class VirtualClock implements ClockDriver {
       this.#jumpTo(tick);
       await this.#silence();
     }
-    this.#now = target;
+    this.#now = Math.max(this.#now, target);
   }
 
   /** For the core. */

@@ -1,5 +1,4 @@
 /** Children of one group that end in every way: tells which of them are not collected when they have ended. */
-import v8 from "node:v8";
 import {
   checkpoint,
   currentTask,
@@ -7,17 +6,16 @@ import {
   run,
   sleep,
   sleepForever,
+  withCancelScope,
   withTaskGroup,
   type Task,
   type TaskGroup,
 } from "../../src/index.ts";
+import { collectGarbage } from "../collect-garbage.ts";
 
 const many = 2000;
 /** The last ones may still be in a register or a cache. */
 const mayStay = 20;
-
-v8.setFlagsFromString("--expose-gc");
-const { gc } = globalThis as { gc?: () => void };
 
 const always = new Error("always the same");
 
@@ -46,12 +44,14 @@ const kinds: Record<string, Kind> = {
     task.cancel();
   },
   "cancelled with its starter": (group, keep) =>
-    moveOnAfter(0, () =>
-      group.start(() => {
+    withCancelScope((scope) => {
+      const started = group.start(() => {
         keep(currentTask()!);
         return sleepForever();
-      }),
-    ),
+      });
+      scope.cancel();
+      return started;
+    }),
   async "awaited by one who left"(group, keep) {
     const task = group.spawn(() => sleep(2));
     keep(task);
@@ -106,7 +106,7 @@ async function alive(made: WeakRef<Task>[]): Promise<number> {
     setTimeout(resolve, 20);
   });
   for (let i = 0; i < 3; i++) {
-    gc?.();
+    collectGarbage();
     await turn();
   }
   return made.filter((ref) => ref.deref() !== undefined).length;
@@ -118,7 +118,7 @@ await run(() =>
     for (const [name, kind] of Object.entries(kinds)) {
       const made: WeakRef<Task>[] = [];
       while (made.length < many) await kind(group, (task) => made.push(new WeakRef(task)));
-      const left = await alive(made); console.error(name, left);
+      const left = await alive(made);
       if (left > mayStay) held.push(`${name}: ${left} of ${made.length}`);
     }
   }),

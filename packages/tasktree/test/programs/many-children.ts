@@ -1,16 +1,11 @@
 /** A million short children of one group: exits with 1 if what they leave behind grows. */
-import v8 from "node:v8";
 import { run, withTaskGroup } from "../../src/index.ts";
+import { collectGarbage } from "../collect-garbage.ts";
 
 const batches = 100;
 const inBatch = 10_000;
 /** Far below a byte for each child. */
 const mayGrow = 500_000;
-
-function collect(): void {
-  v8.setFlagsFromString("--expose-gc");
-  (globalThis as { gc?: () => void }).gc?.();
-}
 
 await run(() =>
   withTaskGroup(async (group) => {
@@ -19,10 +14,10 @@ await run(() =>
       for (let i = 0; i < inBatch; i++) group.spawn(() => Promise.resolve());
       await new Promise((resolve) => setImmediate(resolve));
       if (batch !== 10) continue;
-      collect();
+      collectGarbage();
       early = process.memoryUsage().heapUsed;
     }
-    collect();
+    collectGarbage();
     const grown = process.memoryUsage().heapUsed - early;
     console.log(grown < mayGrow ? "flat" : `grown by ${grown} bytes`);
     process.exitCode = grown < mayGrow ? 0 : 1;

@@ -1,4 +1,4 @@
-/** Two tasks take two semaphores, in different order. */
+/** Tasks that wait for each other: two which take two semaphores in different order, and others by argument. */
 import { runMain, Semaphore, sleep, withTaskGroup } from "tasktree";
 
 const left = new Semaphore(1, { name: "left" });
@@ -10,12 +10,20 @@ async function takeBoth(first: Semaphore, second: Semaphore): Promise<void> {
   using _second = await second.acquire();
 }
 
-function main(): Promise<void> {
-  return withTaskGroup((group) => {
-    group.spawn(() => takeBoth(left, right), { name: "ada" });
-    group.spawn(() => takeBoth(right, left), { name: "bob" });
-    group.spawn(() => sleep(1), { name: "bystander" });
-  });
-}
+const rings: Record<string, () => Promise<void>> = {
+  two: () =>
+    withTaskGroup((group) => {
+      group.spawn(() => takeBoth(left, right), { name: "ada" });
+      group.spawn(() => takeBoth(right, left), { name: "bob" });
+      group.spawn(() => sleep(1), { name: "bystander" });
+    }),
+  alone: () => takeBoth(left, left),
+  "with its child": async () => {
+    using _permit = await left.acquire();
+    await withTaskGroup((group) => {
+      group.spawn(() => left.acquire(), { name: "child" });
+    });
+  },
+};
 
-void runMain(main);
+void runMain(rings[process.argv[2] ?? "two"]!);

@@ -5,15 +5,7 @@ const [drainMs = "0", manner = "obedient"] = process.argv.slice(2);
 
 async function main(): Promise<string | undefined> {
   console.log("ready");
-  if (manner.startsWith("drains")) {
-    const server = manner === "drains with a server" ? setInterval(() => {}, 1000) : undefined;
-    await currentScope().waitDraining();
-    console.log("draining");
-    await sleep(20);
-    await checkpoint();
-    clearInterval(server);
-    return "finished";
-  }
+  if (manner.startsWith("drains")) return await drainAndFinish();
   try {
     await sleepForever();
   } catch (error) {
@@ -23,6 +15,19 @@ async function main(): Promise<string | undefined> {
   } finally {
     await sleep(20);
     console.log("cleaned");
+  }
+}
+
+async function drainAndFinish(): Promise<string> {
+  const server = manner === "drains with a server" ? setInterval(() => {}, 1000) : undefined;
+  try {
+    await currentScope().waitDraining();
+    console.log("draining");
+    await sleep(20);
+    await checkpoint();
+    return "finished";
+  } finally {
+    clearInterval(server);
   }
 }
 

@@ -9,6 +9,7 @@ import {
   sleepForever,
   withCancelScope,
   withTaskGroup,
+  type Scope,
   type TaskGroup,
 } from "../../src/index.ts";
 
@@ -55,23 +56,29 @@ const scenarios: Record<string, () => Promise<string>> = {
       const semaphore = new Semaphore(0, { max: 1 });
       const open = openTaskGroup();
       const running = open.spawn(sleepForever);
-      await withCancelScope(async (scope) => {
-        for (const again of [false, true]) {
-          void sleep(9);
-          void sleepForever();
-          void semaphore.acquire();
-          void running.then();
-          void running.then(() => {});
-          void running.outcome();
-          void open.join();
-          void open.start(sleepForever);
-          void scope.waitDraining();
-          void withTaskGroup(sleepForever);
-          void withCancelScope(sleepForever);
-          if (!again) scope.cancel();
+      const calls: ((scope: Scope) => unknown)[] = [
+        () => sleep(9),
+        () => sleepForever(),
+        () => semaphore.acquire(),
+        () => running.then(),
+        () => running.then(() => {}),
+        () => running.outcome(),
+        () => open.join(),
+        () => open.start(sleepForever),
+        (scope) => scope.waitDraining(),
+        () => withTaskGroup(sleepForever),
+        () => withCancelScope(sleepForever),
+      ];
+      for (const call of calls) {
+        for (const when of ["during", "before"]) {
+          await withCancelScope(async (scope) => {
+            if (when === "during") void call(scope);
+            scope.cancel();
+            if (when === "before") void call(scope);
+            await checkpoint();
+          });
         }
-        await checkpoint();
-      });
+      }
       running.cancel();
       void running.then(() => {});
       await open[Symbol.asyncDispose]();

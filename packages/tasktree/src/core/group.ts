@@ -330,7 +330,6 @@ export class GroupNode extends ScopeNode implements OpenTaskGroup {
         if (!this.#waitsForTask()) this.#closeScopes();
         await new Promise<void>((resolve) => (this.#quiet = resolve));
       } else if (this.#services.size > 0) {
-        const started = this.#servicesStarted;
         await this.#endServices();
       } else {
         break;
@@ -343,11 +342,11 @@ export class GroupNode extends ScopeNode implements OpenTaskGroup {
 
   /** Last started first; returns early when somebody was spawned meanwhile. */
   async #endServices(): Promise<void> {
+    const started = this.#servicesStarted;
     for (const service of [...this.#services].toReversed()) {
       if (!this.#services.has(service)) continue;
-      const others = this.#services.size - 1;
       await this.#endService(service);
-      if (this.#ordinary > 0 || this.#services.size > others) return;
+      if (this.#ordinary > 0 || this.#servicesStarted !== started) return;
     }
   }
 

@@ -61,8 +61,8 @@ export const mutations: readonly Mutation[] = [
   {
     clause: "K4c",
     file: "packages/tasktree/src/errors.ts",
-    find: "define(primary, suppressedKey, record.errors, true)",
-    replace: "define(primary, suppressedKey, record.errors, false)",
+    find: "define(primary, suppressedKey, errors, true)",
+    replace: "define(primary, suppressedKey, errors, false)",
   },
   {
     clause: "K4d",
@@ -133,8 +133,8 @@ export const mutations: readonly Mutation[] = [
   {
     clause: "K8a",
     file: "packages/tasktree/src/core/task.ts",
-    find: "const refusal = refused(node);\n    if (refusal !== undefined) return { promise: refusal };",
-    replace: "",
+    find: "if (refusal !== undefined) return { promise: refusal, known: true };",
+    replace: "void refusal;",
   },
   {
     clause: "K8c",
@@ -181,7 +181,7 @@ export const mutations: readonly Mutation[] = [
   {
     clause: "K15b",
     file: "packages/tasktree/src/core/group.ts",
-    find: "if (!task.observed) this.fail(task.error, true);",
+    find: "this.fail(task.error, true);",
     replace: "void task;",
   },
   {
@@ -212,9 +212,9 @@ export const mutations: readonly Mutation[] = [
   },
   {
     clause: "K2c",
-    file: "packages/tasktree/src/core/group.ts",
-    find: "if (!this.freshlyCut) return undefined;",
-    replace: "if (!this.freshlyCut || here() !== this) return undefined;",
+    file: "packages/tasktree/src/core/scope.ts",
+    find: "reach(this, this.own);",
+    replace: "void Promise.resolve().then(() => reach(this, this.own!));",
   },
   {
     clause: "K3a",
@@ -241,7 +241,7 @@ export const mutations: readonly Mutation[] = [
     replace: "",
   },
   {
-    clause: "K3d",
+    clause: "K3c",
     file: "packages/tasktree/src/core/group.ts",
     find: " || this.#servicesStarted !== started",
     replace: "",

@@ -220,24 +220,27 @@ test("K14e disposal rejects with a failure that no join has given, and is silent
 
 test("K14a whoever joins before the group has ended gets its failure, and nobody else does", () =>
   virtually(async () => {
-    for (let delay = 0; delay < 12; delay++) {
-      const error = new Error(String(delay));
-      const owner = withTaskGroup(async (owner) => {
-        let joinedInTime = false;
-        const task = owner.spawn(async () => {
-          const group = openTaskGroup();
-          group.spawn(() => Promise.reject(error));
-          for (let i = 0; i < delay; i++) await null;
-          joinedInTime = !hasEnded(group);
-          assert.equal(await rejection(group.join()), error);
-          await sleep(1);
+    for (const kind of ["throws", "rejects"]) {
+      for (let delay = 0; delay < 12; delay++) {
+        const error = new Error(`${kind}, ${delay}`);
+        let inTime = false;
+        const owner = withTaskGroup((owner) => {
+          owner.spawn(async () => {
+            const group = openTaskGroup();
+            group.spawn(() => {
+              if (kind === "throws") throw error;
+              return Promise.reject(error);
+            });
+            for (let i = 0; i < delay; i++) await null;
+            inTime = !hasEnded(group);
+            assert.equal(await rejection(group.join()), error);
+            await sleep(1);
+          });
         });
-        await task.outcome();
-        return joinedInTime;
-      });
-      const joinedInTime = await owner.catch((thrown: unknown) => assert.equal(thrown, error));
-      if (delay === 0) assert.equal(joinedInTime, true);
-      assert.notEqual(joinedInTime, false);
+        const thrown = await owner.catch((reason: unknown) => reason);
+        assert.equal(thrown, inTime ? undefined : error, error.message);
+        if (delay === 0) assert.equal(inTime, true);
+      }
     }
   }));
 

@@ -567,7 +567,7 @@ test("K9b without a run, too, nothing is reported for a cancellation or for an e
 
 test(
   "K9b what a then() callback throws is nobody's yet, and is not lost: while running, ended, unwinding",
-  skipOn({ bun: "its test runner takes unhandled rejections for itself" }),
+  skipOn({ bun: "a rejection carries no context there" }),
   async () => {
     for (const when of ["running", "ended", "unwinding"]) {
       assert.equal(await told(`callback of a task that is ${when}`), "rejected: callback");
@@ -577,7 +577,7 @@ test(
 
 test(
   "K15a a then() without a second argument does not swallow the failure of an attempt",
-  skipOn({ bun: "its test runner takes unhandled rejections for itself" }),
+  skipOn({ bun: "a rejection carries no context there" }),
   async () => {
     for (const when of ["running", "ended"]) {
       assert.equal(await told(`attempt that is ${when}`), "rejected: attempt");
@@ -587,7 +587,7 @@ test(
 
 test(
   "K8c the DeadlockError of an await that nobody handles is not lost either",
-  skipOn({ bun: "its test runner takes unhandled rejections for itself" }),
+  skipOn({ bun: "a rejection carries no context there" }),
   async () => {
     assert.match(await told("awaiting oneself"), /^rejected: Cannot await task/);
   },

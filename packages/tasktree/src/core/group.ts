@@ -54,7 +54,8 @@ export interface OpenTaskGroup extends TaskGroup, AsyncDisposable {
   /**
    * Waits until every child has ended, then the group has ended; rejects with its failure. May be called often.
    *
-   * Cancellation: Checkpoint, nothing lost: if this call is cancelled, the group goes on.
+   * Cancellation: Checkpoint, nothing lost: if this call is cancelled, the group goes on, and ends with its
+   * last child.
    */
   join(): Promise<void>;
   /** Cancels what was not joined, and waits. Not a checkpoint, and never cut. */

@@ -45,10 +45,11 @@ export function command(file: string, args: readonly string[], options: CommandO
     kill(child.pid!);
   }, timeout);
   child.on("error", (error) => (output += `Cannot run ${file}: ${error.message}\n`));
-  child.on("close", (code) => {
+  child.on("close", (code, signal) => {
     clearTimeout(timer);
     if (child.pid !== undefined) alive.delete(child.pid);
     if (timedOut) output += `\nKilled after ${timeout / 1000} s\n`;
+    else if (code !== 0) output += `\n${file} ended with ${signal ?? `exit code ${code}`}\n`;
     resolve({ ok: code === 0, stdout, output, timedOut, ms: performance.now() - started });
   });
   return promise;

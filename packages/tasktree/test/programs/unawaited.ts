@@ -44,7 +44,7 @@ function inRun(scenario: (group: TaskGroup) => unknown): Promise<string> {
       await turns();
       await checkpoint();
     });
-  return run(main, { host: false }).then(
+  return run(main).then(
     () => "fine",
     (error: unknown) => `rejected: ${(error as Error).message}`,
   );

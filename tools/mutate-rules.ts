@@ -1,5 +1,5 @@
 /**
- * Shows that the tests of the rules can fail: applies each mutation of tools/mutations.ts to a copy of packages/tasktree and
+ * Shows that the tests of the rules can fail: applies each mutation of tools/mutations to a copy of packages/tasktree and
  * runs the tests that name its clause, which must turn red there and be green without it.
  *
  *   npm run mutate:rules               all
@@ -9,7 +9,7 @@ import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } f
 import { join, relative } from "node:path";
 import ts from "typescript";
 import { command, mapLimited } from "./command.ts";
-import { mutations, type Mutation } from "./mutations.ts";
+import { mutations, type Mutation } from "./mutations/index.ts";
 import { countsIn } from "./runtimes.ts";
 import { filesIn, root } from "./source.ts";
 import { testsIn } from "./test-names.ts";

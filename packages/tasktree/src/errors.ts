@@ -109,6 +109,36 @@ export class InvalidStateError extends BrandedError {
   }
 }
 
+/** Your side has closed this before, or while, it was used. `cause` is what it was closed with, if anything. */
+export class ClosedError extends BrandedError {
+  static readonly brand: unique symbol = Symbol.for("tasktree.ClosedError") as never;
+  declare readonly code: "TASKTREE_CLOSED";
+
+  constructor(message: string, options: { cause?: unknown } = {}) {
+    super("ClosedError", "TASKTREE_CLOSED", message, options.cause);
+  }
+}
+
+/** The other side is gone, or has left this in a state that nobody can vouch for. */
+export class BrokenError extends BrandedError {
+  static readonly brand: unique symbol = Symbol.for("tasktree.BrokenError") as never;
+  declare readonly code: "TASKTREE_BROKEN";
+
+  constructor(message: string, options: { cause?: unknown } = {}) {
+    super("BrokenError", "TASKTREE_BROKEN", message, options.cause);
+  }
+}
+
+/** Everything was received, and nothing more will come. */
+export class EndOfStream extends BrandedError {
+  static readonly brand: unique symbol = Symbol.for("tasktree.EndOfStream") as never;
+  declare readonly code: "TASKTREE_END_OF_STREAM";
+
+  constructor(message: string, options: { cause?: unknown } = {}) {
+    super("EndOfStream", "TASKTREE_END_OF_STREAM", message, options.cause);
+  }
+}
+
 /** What waits can never be woken. `report` names every task and what it waits for. */
 export class DeadlockError extends BrandedError {
   static readonly brand: unique symbol = Symbol.for("tasktree.DeadlockError") as never;
@@ -140,6 +170,9 @@ for (const type of [
   WorkCancelledError,
   TimeoutError,
   InvalidStateError,
+  ClosedError,
+  BrokenError,
+  EndOfStream,
   DeadlockError,
   StuckTaskError,
 ]) {

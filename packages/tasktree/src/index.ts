@@ -22,9 +22,12 @@ export { all, type AllOptions } from "./combine/all.ts";
 export { race, type RaceOptions } from "./combine/race.ts";
 export { mapConcurrent, type MapConcurrentOptions } from "./combine/map-concurrent.ts";
 export {
+  BrokenError,
   CancelledError,
+  ClosedError,
   DeadlockError,
   droppedErrors,
+  EndOfStream,
   InvalidStateError,
   isCancelled,
   StuckTaskError,

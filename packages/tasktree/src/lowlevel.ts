@@ -2,7 +2,8 @@
 export { quiet } from "./core/block.ts";
 export { bound } from "./core/current.ts";
 export { checkpoint, passed, refused, refusedIntake } from "./core/checkpoint.ts";
-export { WaitList, type Waitable, type WaitOptions } from "./core/wait-list.ts";
+export { WaitList, type InLine, type Waitable, type WaitOptions } from "./core/wait-list.ts";
+export { waitForOne, type Choice, type Chosen, type Line, type Selectable } from "./core/choice.ts";
 export { currentScope, currentSignal, currentTask, now, outside } from "./core/here.ts";
 export { withCancelScope, shield, type CancelScopeOptions } from "./core/cancel-scope.ts";
 export {

@@ -16,11 +16,14 @@ function exported(): string[] {
     WorkCancelledError: new tasktree.WorkCancelledError("message"),
     TimeoutError: new tasktree.TimeoutError("message", { deadline: 1 }),
     InvalidStateError: new tasktree.InvalidStateError("message"),
+    ClosedError: new tasktree.ClosedError("message"),
+    BrokenError: new tasktree.BrokenError("message"),
+    EndOfStream: new tasktree.EndOfStream("message"),
     DeadlockError: new tasktree.DeadlockError("message"),
     StuckTaskError: new tasktree.StuckTaskError("message", { task: "main" }),
   };
-  const classes = Object.keys(tasktree).filter((name) => name.endsWith("Error"));
-  return classes.map((name) => `${name} ${made[name]?.name} ${String(made[name]?.code)}`).toSorted();
+  const classes = Object.entries(tasktree).filter(([, value]) => Error.isPrototypeOf(value));
+  return classes.map(([name]) => `${name} ${made[name]?.name} ${String(made[name]?.code)}`).toSorted();
 }
 
 test("docs/errors.md and the code list the same error classes, names and codes", () => {

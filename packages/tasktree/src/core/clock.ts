@@ -9,7 +9,7 @@
 import { Heap } from "../internal/heap.ts";
 import { LinkedList, type Linked } from "../internal/linked-list.ts";
 import { inHostContext } from "./current.ts";
-import type { Wait } from "./wait-list.ts";
+import type { InLine, Wait } from "./wait-list.ts";
 
 /** Told when one of its alarms rings: in no task's context, and without throwing. */
 export interface AlarmOwner {
@@ -36,7 +36,7 @@ export class Alarm implements Linked<Alarm> {
 class Line {
   readonly tick: number;
   readonly alarms: LinkedList<Alarm> = new LinkedList();
-  readonly sleepers: LinkedList<Wait> = new LinkedList();
+  readonly sleepers: LinkedList<InLine> = new LinkedList();
 
   constructor(tick: number) {
     this.tick = tick;

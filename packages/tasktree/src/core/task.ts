@@ -1,4 +1,5 @@
 import { checkFunction } from "./check.ts";
+import type { Choice, Selectable } from "./choice.ts";
 import { DeadlockError, isObject, WorkCancelledError } from "../errors.ts";
 import { combined, leavingWith } from "./block.ts";
 import { refused, passed } from "./checkpoint.ts";
@@ -19,7 +20,7 @@ export type Outcome<T> =
  *
  * `await task` gives its value, or throws its error; if it was cancelled, a {@link WorkCancelledError}.
  */
-export interface Task<T = unknown> extends PromiseLike<T> {
+export interface Task<T = unknown> extends PromiseLike<T>, Selectable<T> {
   readonly name: string;
   /** The names from the root, joined by "/". */
   readonly path: string;
@@ -102,6 +103,22 @@ export class TaskNode<T = unknown> extends ScopeNode implements Task<T>, Waitabl
 
   outcome(): Promise<Outcome<T>> {
     return this.#join(here(), asOutcome).promise as Promise<Outcome<T>>;
+  }
+
+  choice(): Choice<T> {
+    return { poll: () => this.#poll(), line: (this.#joiners ??= new WaitList(this)) };
+  }
+
+  #poll(): { readonly value: T } | undefined {
+    if (this.status !== "running") {
+      if (this.mode === "attempt") this.group.observed(this as TaskNode);
+      if (this.status === "ok") return { value: this.#result as T };
+      throw this.error;
+    }
+    const node = here();
+    if (node.isInside(this)) throw this.#selfAwait(node);
+    this.observed = true;
+    return undefined;
   }
 
   onEnd(fn: (outcome: Outcome<T>) => void): void {

@@ -35,14 +35,26 @@ function capture(resolve: (value: never) => void, reject: (error: unknown) => vo
 
 function ignore(): void {}
 
+/** Who stands in a line: one that waits there alone, or one that waits in several (see `choice.ts`). */
+export interface InLine extends Linked<InLine> {
+  /** What the waiter brought: an item to send, a number of permits. */
+  readonly payload: unknown;
+  /** The waiter goes on with `value`. */
+  wake(value: unknown): void;
+  /** The waiter goes on with `error`. */
+  fail(error: unknown): void;
+  /** Keeps what was handed out from being reported as unhandled. */
+  handled(): void;
+}
+
 /** The payload of waits that only a cancellation, or what a signal brings, can end: they keep the process alive for it. */
 export const timeless: unique symbol = Symbol("timeless");
 
 /** One wait in progress. */
-export class Wait implements Linked<Wait> {
-  prev: Wait | undefined = undefined;
-  next: Wait | undefined = undefined;
-  list: LinkedList<Wait> | undefined = undefined;
+export class Wait implements InLine {
+  prev: InLine | undefined = undefined;
+  next: InLine | undefined = undefined;
+  list: LinkedList<InLine> | undefined = undefined;
   older: Wait | undefined = undefined;
   newer: Wait | undefined = undefined;
   /** The scope it waits in; undefined when over. */
@@ -51,7 +63,6 @@ export class Wait implements Linked<Wait> {
   promise: Promise<unknown>;
   readonly exempt: boolean;
   readonly on: Waitable | undefined;
-  /** What the waiter brought: an item to send, a number of permits. */
   readonly payload: unknown;
   /** The clock in one of whose lines it stands, if it sleeps. */
   asleep: Clock | undefined = undefined;
@@ -71,12 +82,10 @@ export class Wait implements Linked<Wait> {
     this.enter(node);
   }
 
-  /** The waiter goes on with `value`. */
   wake(value: unknown): void {
     this.#over()?.inTurn(this.#resolve, value);
   }
 
-  /** The waiter goes on with `error`. */
   fail(error: unknown): void {
     this.#over()?.inTurn(this.#reject, error);
   }
@@ -93,7 +102,6 @@ export class Wait implements Linked<Wait> {
     clock.inTurn(this.#reject, error);
   }
 
-  /** Keeps the promise from being reported as unhandled. */
   handled(): void {
     this.promise.then(undefined, ignore);
   }
@@ -153,7 +161,7 @@ export class Wait implements Linked<Wait> {
  * ```
  */
 export class WaitList<T = void, P = undefined> {
-  readonly #line = new LinkedList<Wait>();
+  readonly #line = new LinkedList<InLine>();
   /** @internal */
   readonly owner: Waitable;
 
@@ -203,12 +211,12 @@ export class WaitList<T = void, P = undefined> {
   }
 
   /** Puts a wait that somebody made in this line. @internal */
-  add(wait: Wait): void {
+  add(wait: InLine): void {
     this.#line.push(wait);
   }
 
   /** @internal */
-  get waits(): Iterable<Wait> {
+  get waits(): Iterable<InLine> {
     return this.#line;
   }
 }

@@ -36,7 +36,7 @@ test("Semaphore lets at most so many through at a time", async () => {
   });
 });
 
-test("F1 Semaphore.acquire() serves waiters in the order they came", async () => {
+test("F1a Semaphore.acquire() serves waiters in the order they came", async () => {
   await virtually(async () => {
     const semaphore = new Semaphore(1);
     const served: number[] = [];
@@ -53,7 +53,7 @@ test("F1 Semaphore.acquire() serves waiters in the order they came", async () =>
   });
 });
 
-test("F1 a released permit goes to the first waiter at once, before that runs: nobody can come between", async () => {
+test("F1b a released permit goes to the first waiter at once, before that runs: nobody can come between", async () => {
   await virtually(async () => {
     const semaphore = new Semaphore(1);
     const served: string[] = [];
@@ -74,7 +74,7 @@ test("F1 a released permit goes to the first waiter at once, before that runs: n
   });
 });
 
-test("F1 Semaphore.tryAcquire() succeeds only when a permit is free and nobody waits", async () => {
+test("F1c Semaphore.tryAcquire() succeeds only when a permit is free and nobody waits", async () => {
   await virtually(async () => {
     const semaphore = new Semaphore(2);
     const permits = [semaphore.tryAcquire(), semaphore.tryAcquire()];

@@ -1,15 +1,7 @@
-/**
- * Small wrong changes of the source, each against one clause: `npm run mutate:rules` shows that a test named after the
- * clause turns red. `find` must occur exactly once in the file.
- */
-export interface Mutation {
-  readonly clause: string;
-  readonly file: string;
-  readonly find: string;
-  readonly replace: string;
-}
+/** Mutations of the core, its errors and timeouts. */
+import type { Mutation } from "./index.ts";
 
-export const mutations: readonly Mutation[] = [
+export const ofTheCore: readonly Mutation[] = [
   {
     clause: "K1a",
     file: "packages/tasktree/src/core/group.ts",
@@ -190,8 +182,6 @@ export const mutations: readonly Mutation[] = [
     find: "if (wait.payload === asOutcome) wait.wake(this.#outcome());\n      else if",
     replace: "if",
   },
-
-  // C and D: cancellation, deadlines
   {
     clause: "K1a",
     file: "packages/tasktree/src/core/group.ts",
@@ -918,48 +908,6 @@ export const mutations: readonly Mutation[] = [
     file: "packages/tasktree/src/core/clock.ts",
     find: "if (!this.turnIsOver()) return settle(value);",
     replace: "if (value === value) return settle(value);",
-  },
-  {
-    clause: "B1a",
-    file: "packages/tasktree/src/combine/all.ts",
-    find: "if (refusal !== undefined) return await refusal;",
-    replace: "",
-  },
-  {
-    clause: "B1a",
-    file: "packages/tasktree/src/combine/all.ts",
-    find: "[key, results[at]]",
-    replace: "[key, results[0]]",
-  },
-  {
-    clause: "B1b",
-    file: "packages/tasktree/src/combine/race.ts",
-    find: 'group.cancel("the race is decided");',
-    replace: "",
-  },
-  {
-    clause: "B1c",
-    file: "packages/tasktree/src/combine/race.ts",
-    find: "if (winner !== undefined) return onLoser?.(value);",
-    replace: "if (winner !== undefined) return;",
-  },
-  {
-    clause: "B1d",
-    file: "packages/tasktree/src/combine/race.ts",
-    find: "racers.forEach((job, at) => {",
-    replace: "racers.toReversed().forEach((job, at) => {",
-  },
-  {
-    clause: "B1e",
-    file: "packages/tasktree/src/combine/map-concurrent.ts",
-    find: "      permit = await slots.acquire();\n    }",
-    replace: "    }",
-  },
-  {
-    clause: "B1e",
-    file: "packages/tasktree/src/combine/map-concurrent.ts",
-    find: "await group[Symbol.asyncDispose]();",
-    replace: "void group[Symbol.asyncDispose]();",
   },
   {
     clause: "B1e",

@@ -1,0 +1,4 @@
+/** Mutations of packages/tasktree/src/channels. */
+import type { Mutation } from "./index.ts";
+
+export const ofChannels: readonly Mutation[] = [];

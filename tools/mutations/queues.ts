@@ -1,0 +1,4 @@
+/** Mutations of packages/tasktree/src/queues. */
+import type { Mutation } from "./index.ts";
+
+export const ofQueues: readonly Mutation[] = [];

@@ -618,7 +618,7 @@ export const ofTheCore: readonly Mutation[] = [
   {
     clause: "C7e",
     file: "packages/tasktree/src/core/signal-bridge.ts",
-    find: "    links.set(signal, scopes);\n",
+    find: "    links.set(signal, this);\n",
     replace: "",
   },
   {
@@ -648,8 +648,8 @@ export const ofTheCore: readonly Mutation[] = [
   {
     clause: "C8c",
     file: "packages/tasktree/src/core/scope.ts",
-    find: "? 0 : unshieldable;",
-    replace: "? 0 : 0;",
+    find: "      node.#flags |= unshieldable;\n",
+    replace: "",
   },
   {
     clause: "C8d",
@@ -660,14 +660,14 @@ export const ofTheCore: readonly Mutation[] = [
   {
     clause: "C9",
     file: "packages/tasktree/src/core/scope.ts",
-    find: "    if (!this.hides) return;\n    const ending",
-    replace: "    const ending",
+    find: "  dissolve(): void {\n    if (!this.hides) return;\n",
+    replace: "  dissolve(): void {\n",
   },
   {
     clause: "C10a",
     file: "packages/tasktree/src/core/stuck.ts",
-    find: "this.#again(gives ? settlingTime : reportEvery);",
-    replace: "this.#again(gives ? settlingTime : 2 * reportEvery);",
+    find: "this.#again(goesOn ? settlingTime : reportEvery, goesOn);",
+    replace: "this.#again(goesOn ? settlingTime : 2 * reportEvery, goesOn);",
   },
   {
     clause: "C10a",
@@ -696,8 +696,8 @@ export const ofTheCore: readonly Mutation[] = [
   {
     clause: "C11a",
     file: "packages/tasktree/src/core/scope.ts",
-    find: "this.root.clock.set(alarm, this.root.clock.now() + ms);",
-    replace: "void alarm;",
+    find: "if (end < alarm.deadline) this.root.clock.set(alarm, end);",
+    replace: "void end;",
   },
   {
     clause: "C11a",
@@ -749,7 +749,7 @@ export const ofTheCore: readonly Mutation[] = [
   },
   {
     clause: "D4a",
-    file: "packages/tasktree/src/core/scope.ts",
+    file: "packages/tasktree/src/core/check.ts",
     find: 'return typeof value === "number" && !Number.isNaN(value);',
     replace: 'return typeof value === "number";',
   },

@@ -148,13 +148,13 @@ export const ofTheCore: readonly Mutation[] = [
   },
   {
     clause: "K13c",
-    file: "packages/tasktree/src/core/group.ts",
+    file: "packages/tasktree/src/core/start.ts",
     find: "if (cut === undefined) wait.wake(value);",
     replace: "wait.wake(value);",
   },
   {
     clause: "K13d",
-    file: "packages/tasktree/src/core/group.ts",
+    file: "packages/tasktree/src/core/start.ts",
     find: "if (isStarted) throw",
     replace: "if (task === undefined) throw",
   },
@@ -191,7 +191,7 @@ export const ofTheCore: readonly Mutation[] = [
   {
     clause: "K1b",
     file: "packages/tasktree/src/core/group.ts",
-    find: "if (!this.#waitsForTask()) this.#closeScopes();",
+    find: "if (this.#tasks === 0) this.closeNewcomers();",
     replace: "if (this.freshlyCut) return;",
   },
   {
@@ -227,13 +227,13 @@ export const ofTheCore: readonly Mutation[] = [
   {
     clause: "K3c",
     file: "packages/tasktree/src/core/group.ts",
-    find: "if (!this.#waitsForTask()) this.#closeScopes();",
+    find: "if (this.#onlyServices !== undefined) this.closeNewcomers();",
     replace: "",
   },
   {
     clause: "K3c",
     file: "packages/tasktree/src/core/group.ts",
-    find: " || this.#servicesStarted !== started",
+    find: " || this.#servicesAdded !== added",
     replace: "",
   },
   {
@@ -316,7 +316,7 @@ export const ofTheCore: readonly Mutation[] = [
   },
   {
     clause: "K13c",
-    file: "packages/tasktree/src/core/group.ts",
+    file: "packages/tasktree/src/core/start.ts",
     find: "if (!reachedToo(task, node)) task",
     replace: "task",
   },
@@ -334,13 +334,13 @@ export const ofTheCore: readonly Mutation[] = [
   },
   {
     clause: "K14b",
-    file: "packages/tasktree/src/core/group.ts",
+    file: "packages/tasktree/src/core/task-group.ts",
     find: "if (group.freshlyCut) void Promise",
     replace: "if (group.ended) void Promise",
   },
   {
     clause: "K14c",
-    file: "packages/tasktree/src/core/group.ts",
+    file: "packages/tasktree/src/core/task-group.ts",
     find: 'parent === "root" ? here().root.node : here()',
     replace: "here()",
   },
@@ -376,7 +376,7 @@ export const ofTheCore: readonly Mutation[] = [
   },
   {
     clause: "C1a",
-    file: "packages/tasktree/src/core/scope.ts",
+    file: "packages/tasktree/src/core/force.ts",
     find: "    if (node !== start && node.hides) {",
     replace: "    if (node === start && node.hides) {",
   },
@@ -400,7 +400,7 @@ export const ofTheCore: readonly Mutation[] = [
   },
   {
     clause: "C2a",
-    file: "packages/tasktree/src/core/scope.ts",
+    file: "packages/tasktree/src/core/force.ts",
     find: "      node.receive(force);\n      node = successor(node, start);",
     replace: "      node.receive(force);\n      node = successorAfter(node, start);",
   },
@@ -424,7 +424,7 @@ export const ofTheCore: readonly Mutation[] = [
   },
   {
     clause: "C2d",
-    file: "packages/tasktree/src/core/scope.ts",
+    file: "packages/tasktree/src/core/force.ts",
     find: "cutoff: Math.min(a.cutoff, b.cutoff)",
     replace: "cutoff: Math.max(a.cutoff, b.cutoff)",
   },
@@ -454,7 +454,7 @@ export const ofTheCore: readonly Mutation[] = [
   },
   {
     clause: "C2i",
-    file: "packages/tasktree/src/core/scope.ts",
+    file: "packages/tasktree/src/core/force.ts",
     find: "a.outermost.depth <= b.outermost.depth ? a : b",
     replace: "a.outermost.depth >= b.outermost.depth ? a : b",
   },

@@ -8,7 +8,7 @@ export {
   type SpawnOptions,
   type TaskGroup,
   type TaskGroupOptions,
-} from "./core/group.ts";
+} from "./core/task-group.ts";
 export type { Outcome, Task } from "./core/task.ts";
 export type { Scope } from "./core/scope.ts";
 export { shield, withCancelScope, type CancelScopeOptions } from "./core/cancel-scope.ts";

@@ -14,7 +14,7 @@ export {
   type TaskGroup,
   type TaskGroupOptions,
   type SpawnOptions,
-} from "./core/group.ts";
+} from "./core/task-group.ts";
 export { abandonOnCancel, type AbandonOptions } from "./core/abandon-on-cancel.ts";
 export { addInstrument } from "./core/run.ts";
 export type { Instrument } from "./core/instrument.ts";

@@ -97,8 +97,8 @@ export function leavingWith(scope: ScopeNode, error: unknown): unknown {
   if (parent !== undefined && isCancellation(error, parent)) {
     parent.tell();
     scope.handle?.catch(ignore);
-  } else if (error instanceof WorkCancelledError && error.why === "parent") {
-    // It was not awaited: its owner has ended first, and has told so.
+  } else if (error instanceof WorkCancelledError && scope.own !== undefined && error.cause === scope.own.error) {
+    // Its own cancellation is no news to whoever has left it alone.
     scope.handle?.catch(ignore);
   }
   return error;

@@ -1,6 +1,7 @@
 /** What every checkpoint does on entry, and when it need not wait (rules C2, C2b, C3, F2). */
 import { here, implicitRoot } from "./current.ts";
-import type { Force, ScopeNode } from "./scope.ts";
+import type { Force } from "./force.ts";
+import type { ScopeNode } from "./scope.ts";
 import { Wait } from "./wait-list.ts";
 
 /** After this the throws of a task that swallows cancellation come no more slowly, in milliseconds. */

@@ -1,6 +1,7 @@
 /** Is this error a cancellation, or a failure? (rule C6) */
 import { CancelledError, causeOf, isObject } from "../errors.ts";
-import type { Force, ScopeNode } from "./scope.ts";
+import type { Force } from "./force.ts";
+import type { ScopeNode } from "./scope.ts";
 
 const longestChain = 8;
 

@@ -1,6 +1,7 @@
 /** The tree as text: what is alive, and what it waits for. */
 import type { Root } from "./root.ts";
-import { successor, successorAfter, type ScopeNode } from "./scope.ts";
+import type { ScopeNode } from "./scope.ts";
+import { successor, successorAfter } from "./subtree.ts";
 import { TaskNode, type Task } from "./task.ts";
 import { siteOf, type Wait } from "./wait-list.ts";
 

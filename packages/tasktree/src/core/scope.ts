@@ -13,8 +13,10 @@ import { LinkedList, type Linked } from "../internal/linked-list.ts";
 import { checkDeadline, checkMilliseconds } from "./check.ts";
 import { Alarm, type AlarmOwner } from "./clock.ts";
 import { implicitRoot, type Frame, type Locals } from "./current.ts";
+import { reach, sum, type Force } from "./force.ts";
 import type { Root } from "./root.ts";
 import { ScopeSignal, scheduleAborts } from "./signal-bridge.ts";
+import { successor } from "./subtree.ts";
 import type { TaskNode } from "./task.ts";
 import type { Wait, WaitList } from "./wait-list.ts";
 
@@ -41,17 +43,6 @@ export interface Scope {
   drain(ms: number): void;
   /** Waits until {@link draining}. Cancellation: Checkpoint, nothing lost. */
   waitDraining(): Promise<void>;
-}
-
-/** The sum of the cancellations that a node can see. Shared by the nodes that see the same; never changed. */
-export interface Force {
-  /** The outermost cancelled scope that is visible, and its error. */
-  readonly outermost: ScopeNode;
-  readonly error: unknown;
-  /** The depth of the innermost one. */
-  readonly depth: number;
-  /** When grace is over: from then on every checkpoint throws. */
-  readonly cutoff: number;
 }
 
 export type ScopeKind = "root" | "group" | "task" | "scope" | "shield";
@@ -302,10 +293,9 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
     this.root.justCut.push(this);
   }
 
-  /** The waiters of what was cut now resume. */
-  static resume(root: Root): void {
-    for (const node of root.justCut.splice(0)) node.#flags &= ~justCut;
-    root.delivering = false;
+  /** What was cut here resumes: what comes now is another delivery. */
+  waiterResumes(): void {
+    this.#flags &= ~justCut;
   }
 
   /** Cuts what waits here; tells whether anything did. Cleanup that may finish its wait is cut at the cut-off alone. */
@@ -534,10 +524,19 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
   childLeft(): void {
     const childless = this.#rare?.childless;
     if (childless === undefined) return;
-    let child = this.children!.last;
-    if (child === undefined) childless();
-    // What code that was left behind has opened since is closed too.
-    for (; child !== undefined && !child.freshlyCut; child = child.prev) this.closeChild(child);
+    if (this.children!.size === 0) childless();
+    else this.closeNewcomers();
+  }
+
+  /** Closes what code that was left behind has opened since the others were closed. Tasks are waited for. */
+  closeNewcomers(): void {
+    const newcomers: ScopeNode[] = [];
+    for (let child = this.children!.last; child !== undefined; child = child.prev) {
+      if (child.kind === "task") continue;
+      if (child.freshlyCut) break;
+      newcomers.push(child);
+    }
+    for (const child of newcomers.toReversed()) this.closeChild(child);
   }
 
   #leaveWaits(heir: ScopeNode): void {
@@ -596,63 +595,4 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
       childless: undefined,
     });
   }
-}
-
-/** Brings `force` to every node below `start` that no shield hides; the shields are told what they hide. */
-function reach(start: ScopeNode, force: Force): void {
-  scheduleAborts();
-  beginDelivery(start.root);
-  for (let node: ScopeNode | undefined = start; node !== undefined;) {
-    if (node !== start && node.hides) {
-      node.hideBelow(force.cutoff);
-      node = successorAfter(node, start);
-    } else {
-      node.receive(force);
-      node = successor(node, start);
-    }
-  }
-  summed = undefined;
-}
-
-/** Orders, before any wait is cut, a step that comes before the first waiter resumes and after listeners of signals. */
-function beginDelivery(root: Root): void {
-  if (root.delivering) return;
-  root.delivering = true;
-  root.clock.inTurn(endDelivery, root);
-}
-
-function endDelivery(root: Root): void {
-  void Promise.resolve(root).then(ScopeNode.resume);
-}
-
-/** The next node of the subtree of `top`, parents before children. */
-export function successor(node: ScopeNode, top: ScopeNode): ScopeNode | undefined {
-  return node.children?.first ?? successorAfter(node, top);
-}
-
-/** The next node of the subtree of `top` that is not below `node`. */
-export function successorAfter(node: ScopeNode, top: ScopeNode): ScopeNode | undefined {
-  let at: ScopeNode | undefined = node;
-  while (at !== undefined && at !== top) {
-    if (at.next !== undefined) return at.next;
-    at = at.parent;
-  }
-  return undefined;
-}
-
-/** The last two arguments and their sum: nodes of one subtree mostly ask for the same. */
-let summed: [Force, Force, Force] | undefined;
-
-function sum(a: Force | undefined, b: Force): Force {
-  if (a === undefined || a === b) return b;
-  if (summed !== undefined && summed[0] === a && summed[1] === b) return summed[2];
-  const outer = a.outermost.depth <= b.outermost.depth ? a : b;
-  const result: Force = {
-    outermost: outer.outermost,
-    error: outer.error,
-    depth: Math.max(a.depth, b.depth),
-    cutoff: Math.min(a.cutoff, b.cutoff),
-  };
-  summed = [a, b, result];
-  return result;
 }

@@ -1,7 +1,8 @@
 import { StuckTaskError } from "../errors.ts";
 import { Alarm } from "./clock.ts";
 import { waitsOf } from "./dump.ts";
-import { successor, type ScopeNode } from "./scope.ts";
+import type { ScopeNode } from "./scope.ts";
+import { successor } from "./subtree.ts";
 import { TaskNode } from "./task.ts";
 
 /** What the cut-off has cut needs a moment to end, in milliseconds. */

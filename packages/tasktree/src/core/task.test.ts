@@ -557,6 +557,7 @@ async function told(scenario: string): Promise<string> {
 
 test("K9b without a run, too, nothing is reported for a cancellation or for an error that a group has", async () => {
   assert.equal(await told("cancellations without a run"), "nothing reported");
+  assert.equal(await told("cancelled work without a run"), "nothing reported");
   assert.equal(await told("failures without a run"), "nothing reported");
 });
 

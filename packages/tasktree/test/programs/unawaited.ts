@@ -83,6 +83,17 @@ const scenarios: Record<string, () => Promise<string>> = {
       void running.then(() => {});
       await open[Symbol.asyncDispose]();
     }),
+  "cancelled work without a run": () =>
+    withoutRun(async () => {
+      const open = openTaskGroup();
+      void open.start(sleepForever);
+      open.cancel();
+      void withTaskGroup(async (group) => {
+        group.cancel();
+        await checkpoint();
+      });
+      await open[Symbol.asyncDispose]();
+    }),
   "failures without a run": () =>
     withoutRun(async () => {
       await withTaskGroup(async (group) => {

@@ -1,0 +1,67 @@
+/** The cancellations in force at a node, and how a new one is brought to a subtree. */
+import type { Root } from "./root.ts";
+import type { ScopeNode } from "./scope.ts";
+import { scheduleAborts } from "./signal-bridge.ts";
+import { successor, successorAfter } from "./subtree.ts";
+
+/** The sum of the cancellations that a node can see. Shared by the nodes that see the same; never changed. */
+export interface Force {
+  /** The outermost cancelled scope that is visible, and its error. */
+  readonly outermost: ScopeNode;
+  readonly error: unknown;
+  /** The depth of the innermost one. */
+  readonly depth: number;
+  /** When grace is over: from then on every checkpoint throws. */
+  readonly cutoff: number;
+}
+
+/** Brings `force` to every node below `start` that no shield hides; the shields are told what they hide. */
+export function reach(start: ScopeNode, force: Force): void {
+  scheduleAborts();
+  beginDelivery(start.root);
+  for (let node: ScopeNode | undefined = start; node !== undefined;) {
+    if (node !== start && node.hides) {
+      node.hideBelow(force.cutoff);
+      node = successorAfter(node, start);
+    } else {
+      node.receive(force);
+      node = successor(node, start);
+    }
+  }
+  summed = undefined;
+}
+
+/** Orders, before any wait is cut, a step that comes before the first waiter resumes and after listeners of signals. */
+function beginDelivery(root: Root): void {
+  if (root.delivering) return;
+  root.delivering = true;
+  root.clock.inTurn(endDelivery, root);
+}
+
+function endDelivery(root: Root): void {
+  void Promise.resolve(root).then(waitersResume);
+}
+
+/** The waiters of what was cut now resume. */
+function waitersResume(root: Root): void {
+  for (const node of root.justCut.splice(0)) node.waiterResumes();
+  root.delivering = false;
+}
+
+/** The last two arguments and their sum: nodes of one subtree mostly ask for the same. */
+let summed: [Force, Force, Force] | undefined;
+
+/** Both together. */
+export function sum(a: Force | undefined, b: Force): Force {
+  if (a === undefined || a === b) return b;
+  if (summed !== undefined && summed[0] === a && summed[1] === b) return summed[2];
+  const outer = a.outermost.depth <= b.outermost.depth ? a : b;
+  const result: Force = {
+    outermost: outer.outermost,
+    error: outer.error,
+    depth: Math.max(a.depth, b.depth),
+    cutoff: Math.min(a.cutoff, b.cutoff),
+  };
+  summed = [a, b, result];
+  return result;
+}

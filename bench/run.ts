@@ -111,7 +111,7 @@ function head(rounds: number, peers: Record<string, string>): Omit<Report, "scen
 
 function printHead(report: Report): void {
   console.log(`${report.machine}\nNode ${report.node}, ${report.date}`);
-  for (const [peer, what] of Object.entries(report.peers)) console.log(`  ${peer.padEnd(10)} ${what}`);
+  for (const [peer, what] of Object.entries(report.peers)) console.log(`  ${peer.padEnd(18)} ${what}`);
   console.log(`
 Each figure: a process of its own, warmed up, results checked; the median of ${report.rounds} rounds with every peer once in each.
 cpu is the processor time of all threads, garbage collection included. "x raw" is cpu over that of raw in the same round.`);
@@ -120,7 +120,7 @@ cpu is the processor time of all threads, garbage collection included. "x raw" i
 async function main(): Promise<void> {
   if (options.help) return void process.stdout.write(USAGE);
   if (options.list) {
-    for (const { name, title } of scenarios) console.log(`${name.padEnd(16)} ${title}`);
+    for (const { name, title } of scenarios) console.log(`${name.padEnd(18)} ${title}`);
     return console.log(`shapes: ${shapeNames.join(", ")}\npeers: ${peerNames.join(", ")}`);
   }
   const known = [...scenarios.map(({ name }) => name), ...shapeNames];

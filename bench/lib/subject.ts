@@ -2,9 +2,14 @@
 import { packageVersion } from "./version.ts";
 
 const built = process.argv.includes("--dist");
-const entry = built ? "../../packages/tasktree/dist/index.js" : "../../packages/tasktree/src/index.ts";
 
-export const tasktree = (await import(entry)) as typeof import("../../packages/tasktree/src/index.ts");
+async function door(name: string): Promise<unknown> {
+  const folder = "../../packages/tasktree/";
+  return await import(built ? `${folder}dist/${name}.js` : `${folder}src/${name}.ts`);
+}
+
+export const tasktree = (await door("index")) as typeof import("../../packages/tasktree/src/index.ts");
+export const queues = (await door("queues/index")) as typeof import("../../packages/tasktree/src/queues/index.ts");
 
 export function describeSubject(): string {
   return `tasktree ${packageVersion("../packages/tasktree")} (${built ? "dist" : "source"})`;

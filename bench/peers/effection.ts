@@ -1,7 +1,7 @@
-import { all, type Operation, race, run, sleep, spawn, suspend, type Task, until } from "effection";
+import { all, createQueue, type Operation, race, run, sleep, spawn, suspend, type Task, until } from "effection";
 import type { Peer } from "../lib/contract.ts";
 import { packageVersion } from "../lib/version.ts";
-import { BATCH, sleepMs, step, TIMEOUT_MS } from "../scenarios/index.ts";
+import { BATCH, sleepMs, step, TIMEOUT_MS, WORKERS } from "../scenarios/work.ts";
 
 function* stepped(value: number): Operation<number> {
   return yield* until(step(value));
@@ -84,6 +84,29 @@ export const effection: Peer = {
           throw new Error("timeout");
         }
         for (let i = 0; i < n; i++) sum += yield* race([stepped(i), late()]);
+        return sum;
+      }),
+
+    race: async (n) =>
+      await run(function* () {
+        let sum = 0;
+        for (let i = 0; i < n; i++) sum += yield* race([stepped(i), stepped(-1)]);
+        return sum;
+      }),
+
+    queue: async (n) =>
+      await run(function* () {
+        const queue = createQueue<number, void>();
+        let sum = 0;
+        function* work(): Operation<void> {
+          for (let next = yield* queue.next(); !next.done; next = yield* queue.next()) {
+            const value = yield* stepped(next.value);
+            sum += value;
+          }
+        }
+        for (let i = 0; i < n; i++) queue.add(i);
+        for (let worker = 0; worker < WORKERS; worker++) queue.close();
+        yield* all(Array.from({ length: WORKERS }, work));
         return sum;
       }),
   },

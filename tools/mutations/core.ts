@@ -299,8 +299,20 @@ export const ofTheCore: readonly Mutation[] = [
   {
     clause: "K12c",
     file: "packages/tasktree/src/core/scope.ts",
-    find: "return this.freshlyCut && this.force!.outermost !== this;",
-    replace: "return this.force !== undefined && this.force.outermost !== this;",
+    find: "return outer.depth > this.bornTold || this.root.clock.now() >= outer.cutoff;",
+    replace: "return true;",
+  },
+  {
+    clause: "K12c",
+    file: "packages/tasktree/src/core/scope.ts",
+    find: "const outer = this.own === undefined ? this.force : this.parent?.force;",
+    replace: "const outer = this.force;",
+  },
+  {
+    clause: "C2e",
+    file: "packages/tasktree/src/core/scope.ts",
+    find: "      node = node.parent;\n    }\n  }\n\n  /** Adds `force`",
+    replace: "      break;\n    }\n  }\n\n  /** Adds `force`",
   },
   {
     clause: "K13a",

@@ -1,4 +1,48 @@
 /** Mutations of packages/tasktree/src/queues. */
 import type { Mutation } from "./index.ts";
 
-export const ofQueues: readonly Mutation[] = [];
+export const ofQueues: readonly Mutation[] = [
+  {
+    clause: "C3a",
+    file: "packages/tasktree/src/queues/memory-queue.ts",
+    find: "const refusal = refused();\n      if (refusal !== undefined) return refusal;",
+    replace: "",
+  },
+  {
+    clause: "C3d",
+    file: "packages/tasktree/src/queues/memory-lease.ts",
+    find: "this.#home.end(this, how, delay, reason);\n",
+    replace:
+      "const refusal = refused();\n    if (refusal) return refusal;\n    this.#home.end(this, how, delay, reason);\n",
+  },
+  {
+    clause: "C11c",
+    file: "packages/tasktree/src/queues/memory-queue.ts",
+    find: "if (currentScope().draining) return passed(finished);",
+    replace: "",
+  },
+  {
+    clause: "C11c",
+    file: "packages/tasktree/src/queues/memory-queue.ts",
+    find: "([taking, drainingChoice()])",
+    replace: "([taking])",
+  },
+  {
+    clause: "F1a",
+    file: "packages/tasktree/src/queues/memory-queue.ts",
+    find: "left: () => this.#admit(),",
+    replace: "",
+  },
+  {
+    clause: "F1b",
+    file: "packages/tasktree/src/queues/memory-queue.ts",
+    find: "if (this.#handOver(lease)) this.#admit();\n    else ",
+    replace: "",
+  },
+  {
+    clause: "F1c",
+    file: "packages/tasktree/src/queues/memory-queue.ts",
+    find: "this.#putters.size > 0 || ",
+    replace: "",
+  },
+];

@@ -2,6 +2,9 @@
 import {
   abandonOnCancel,
   all,
+  allSettled,
+  any,
+  asCompleted,
   currentScope,
   currentTask,
   failAfter,
@@ -167,6 +170,34 @@ void race([() => "text", async () => 1], { onLoser: (value) => is<string | numbe
 void race([promise, () => 1]);
 // @ts-expect-error likewise
 void race(promise);
+
+// --- allSettled, any, asCompleted
+
+declare const later: AsyncIterable<() => Promise<number>>;
+is<Promise<[PromiseSettledResult<string>, PromiseSettledResult<number>]>>()(allSettled([() => "text", async () => 1]));
+is<Promise<{ user: PromiseSettledResult<string> }>>()(allSettled({ user: async () => "ada" }, { limit: 1 }));
+is<Promise<PromiseSettledResult<number>[]>>()(allSettled(setOfJobs));
+is<Promise<PromiseSettledResult<number>[]>>()(allSettled(later, { limit: 1 }));
+is<Promise<number[]>>()(all(later, { limit: 1 }));
+// @ts-expect-error promises have already started
+void allSettled([promise]);
+// @ts-expect-error likewise
+void allSettled({ user: promise });
+is<Promise<string | number>>()(any([() => "text", async () => 1], { limit: 1 }));
+is<Promise<number>>()(any(setOfJobs, { onLoser: (value) => is<number>()(value) }));
+// @ts-expect-error likewise
+void any([promise]);
+is<AsyncGenerator<string | number, void, undefined>>()(asCompleted([() => "text", async () => 1], { limit: 1 }));
+is<AsyncGenerator<number, void, undefined>>()(asCompleted(setOfJobs));
+is<AsyncGenerator<number, void, undefined>>()(asCompleted(later, { limit: 1 }));
+for await (const entry of asCompleted({ user: async () => "ada", posts: () => 3 })) {
+  is<[key: "user", value: string] | [key: "posts", value: number]>()(entry);
+  if (entry[0] === "user") is<string>()(entry[1]);
+}
+// @ts-expect-error likewise
+asCompleted([promise]);
+// @ts-expect-error likewise
+asCompleted({ user: promise });
 
 // --- mapConcurrent
 

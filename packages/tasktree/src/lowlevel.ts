@@ -4,7 +4,8 @@ export { bound } from "./core/current.ts";
 export { checkpoint, passed, refused, refusedIntake } from "./core/checkpoint.ts";
 export { WaitList, type InLine, type Waitable, type WaitOptions } from "./core/wait-list.ts";
 export { waitForOne, type Choice, type Chosen, type Line, type Selectable } from "./core/choice.ts";
-export { currentScope, currentSignal, currentTask, now, outside } from "./core/here.ts";
+export { currentScope, currentSignal, currentTask, drainingChoice, now, outside, wasCut } from "./core/here.ts";
+export { Timer } from "./core/timer.ts";
 export { withCancelScope, shield, type CancelScopeOptions } from "./core/cancel-scope.ts";
 export {
   openTaskGroup,
@@ -20,3 +21,4 @@ export { addInstrument } from "./core/run.ts";
 export type { Instrument } from "./core/instrument.ts";
 export type { Scope } from "./core/scope.ts";
 export type { Outcome, Task } from "./core/task.ts";
+export { unwatchEnd, watchEnd, type EndWatcher } from "./core/end-watcher.ts";

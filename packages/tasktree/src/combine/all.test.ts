@@ -1,16 +1,19 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { rejection } from "../../test/rejection.ts";
 import { virtually } from "../../test/virtual.ts";
 import {
   all,
   CancelledError,
   checkpoint,
   currentTask,
+  failAfter,
   moveOnAfter,
   sleep,
   sleepForever,
   suppressedErrors,
   withCancelScope,
+  WorkCancelledError,
 } from "../index.ts";
 import { waitAllTasksBlocked } from "../testing/index.ts";
 
@@ -186,6 +189,27 @@ test("C3c all() is cut by its functions' first checkpoint, each of which sees th
     assert.equal(seen[0], seen[1]);
   });
 });
+
+for (const limit of [1, 2, Infinity]) {
+  test(`B1a a function that cancels itself ends all(…, { limit: ${limit} }), which rejects with WorkCancelledError`, async () => {
+    await virtually(async () => {
+      const seen: string[] = [];
+      const jobs = [
+        () => sleep(5),
+        async () => {
+          currentTask()!.cancel("by itself");
+          await checkpoint();
+        },
+        () => sleepForever().finally(() => seen.push("another cancelled")),
+      ];
+      const error = await rejection(failAfter(1000, () => all(jobs, { limit })));
+      assert.ok(error instanceof WorkCancelledError);
+      assert.equal((error.cause as CancelledError).reason, "by itself");
+      assert.deepEqual(seen, limit === Infinity ? ["another cancelled"] : []);
+      await checkpoint();
+    });
+  });
+}
 
 test("all() rejects what are no functions, before it calls any", async () => {
   let called = false;

@@ -1,22 +1,33 @@
-import { brief } from "../errors.ts";
-import { quiet, refusedIntake, withTaskGroup } from "../lowlevel.ts";
-import { checkJobs, checkLimit, type Job } from "./functions.ts";
+import { quiet, withTaskGroup } from "../lowlevel.ts";
+import { gaveNoValue } from "./children.ts";
+import { feed, Room } from "./feed.ts";
+import {
+  checkJob,
+  checkLimit,
+  checkOptions,
+  inShape,
+  nameOf,
+  type Job,
+  type JobRecord,
+  type Jobs,
+} from "./functions.ts";
 
 export interface AllOptions {
-  /** How many run at a time; default: all of them. */
+  /** How many run at a time; default: all of them. An async iterable is read as there is room. */
   readonly limit?: number;
 }
 
 /**
- * Runs functions side by side and gives their values in the shape of what was given: an array, or a record.
+ * Runs functions side by side and gives their values in the shape of what was given: of a record under its keys, of an
+ * array, or anything to iterate, as an array.
  *
- * They run as a group: the first failure cancels the rest, and the call rejects with it when all have ended. `all([])`
- * gives `[]`.
+ * They run as a group: the first failure cancels the rest, and the call rejects with it when all have ended. So does one
+ * that was cancelled by itself, with its {@link WorkCancelledError}. `all([])` gives `[]`.
  *
  * Cancellation: Checkpoint, effects possible: if this call is cancelled, so are the functions, and all have ended before
  * it rejects.
  *
- * @throws {TypeError} If one of them is not a function.
+ * @throws {TypeError} If one of them is not a function; none was called then, unless they came from an async iterable.
  * @throws {RangeError} If `limit` is not a whole number from 1, or Infinity.
  * @example
  * ```ts
@@ -31,52 +42,38 @@ export function all<const T extends readonly Job<unknown>[]>(
   jobs: T,
   options?: AllOptions,
 ): Promise<{ -readonly [K in keyof T]: Awaited<ReturnType<T[K]>> }>;
-export function all<T>(jobs: Iterable<Job<T>>, options?: AllOptions): Promise<T[]>;
-export function all<T extends Readonly<Record<string, Job<unknown>>>>(
+export function all<T>(jobs: Jobs<T>, options?: AllOptions): Promise<T[]>;
+export function all<T extends JobRecord>(
   jobs: T,
   options?: AllOptions,
 ): Promise<{ -readonly [K in keyof T]: Awaited<ReturnType<T[K]>> }>;
-export function all(
-  jobs: Iterable<Job<unknown>> | Readonly<Record<string, Job<unknown>>>,
-  options: AllOptions = {},
-): Promise<unknown> {
-  return quiet(() => allOf(jobs, options));
-}
-
-async function allOf(
-  jobs: Iterable<Job<unknown>> | Readonly<Record<string, Job<unknown>>>,
-  options: AllOptions,
-): Promise<unknown> {
-  if (typeof jobs !== "object" || jobs === null)
-    throw new TypeError(`Cannot run all of ${brief(jobs)}: wanted an array or a record of functions`);
-  if (Symbol.iterator in jobs) return await values([...jobs], options);
-  const entries = Object.entries(jobs);
-  const results = await values(
-    entries.map(([, job]) => job),
-    options,
-  );
-  return Object.fromEntries(entries.map(([key], at) => [key, results[at]]));
-}
-
-async function values(jobs: readonly Job<unknown>[], { limit = Infinity }: AllOptions): Promise<unknown[]> {
-  checkJobs("all", jobs);
-  checkLimit("all", limit);
-  return await withTaskGroup((group) => {
-    if (limit >= jobs.length) {
-      return Promise.all(jobs.map((job, at) => group.spawn(job, { name: job.name === "" ? `all[${at}]` : job.name })));
-    }
-    const results: unknown[] = Array.from({ length: jobs.length });
-    let next = 0;
-    const runSome = async (): Promise<void> => {
-      while (next < jobs.length) {
-        // What a cancelled group has not started it never starts, even if a function swallows the cancellation.
-        const refusal = refusedIntake();
-        if (refusal !== undefined) return await refusal;
-        const at = next++;
-        results[at] = await jobs[at]!();
-      }
-    };
-    const workers = Array.from({ length: limit }, () => group.spawn(runSome));
-    return Promise.all(workers).then(() => results);
+export function all(jobs: Jobs<unknown> | JobRecord, options: AllOptions = {}): Promise<unknown> {
+  return quiet(async () => {
+    checkOptions("all", options);
+    const { limit = Infinity } = options;
+    checkLimit("all", limit);
+    return await inShape("all", jobs, (list) => values(list, limit));
   });
+}
+
+async function values(jobs: Jobs<unknown>, limit: number): Promise<unknown[]> {
+  const room = new Room("all", limit);
+  const results: unknown[] = [];
+  await withTaskGroup((group) =>
+    feed(jobs, room, (job, at) => {
+      checkJob("all", at, job);
+      results.push(undefined);
+      const run = async (): Promise<void> => {
+        try {
+          results[at] = await job();
+        } catch (error) {
+          gaveNoValue(group);
+          throw error;
+        }
+        room.leave();
+      };
+      group.spawn(run, { name: nameOf("all", job, at) });
+    }),
+  );
+  return results;
 }

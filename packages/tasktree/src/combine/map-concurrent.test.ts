@@ -1,18 +1,24 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { rejection } from "../../test/rejection.ts";
 import { virtually } from "../../test/virtual.ts";
 import {
   CancelledError,
+  checkpoint,
   currentScope,
   currentTask,
+  failAfter,
   mapConcurrent,
   moveOnAfter,
+  outside,
   sleep,
   sleepForever,
   suppressedErrors,
   TaskLocal,
   withCancelScope,
   withTaskGroup,
+  WorkCancelledError,
+  type Task,
 } from "../index.ts";
 import { waitAllTasksBlocked } from "../testing/index.ts";
 
@@ -265,6 +271,34 @@ test("B1e a loop that is cut while it waits for a result throws the cancellation
   });
 });
 
+for (const ordered of [true, false]) {
+  test(`B1e an item that cancels itself ends the loop of mapConcurrent({ ordered: ${ordered} }) with WorkCancelledError`, async () => {
+    await virtually(async () => {
+      const { seen, numbers } = source(5);
+      const got: number[] = [];
+      let ended = false;
+      const fn = async (n: number): Promise<number> => {
+        if (n === 1) {
+          await sleep(5);
+          currentTask()!.cancel("by itself");
+          await checkpoint();
+        }
+        if (n === 2) await sleepForever().finally(() => (ended = true));
+        return n;
+      };
+      const loop = async (): Promise<void> => {
+        for await (const n of mapConcurrent(numbers, fn, { limit: 3, ordered })) got.push(n);
+      };
+      const error = await rejection(failAfter(1000, loop));
+      assert.ok(error instanceof WorkCancelledError);
+      assert.equal((error.cause as CancelledError).reason, "by itself");
+      assert.deepEqual([ended, seen.closed], [true, true]);
+      assert.equal(got[0], 0);
+      await checkpoint();
+    });
+  });
+}
+
 test("B1e mapConcurrent() leaves nothing behind on the scope that called it", async () => {
   await virtually(async () => {
     await collect(mapConcurrent([1, 2], (n) => n, { limit: 1 }));
@@ -272,6 +306,73 @@ test("B1e mapConcurrent() leaves nothing behind on the scope that called it", as
     const { children } = currentScope() as unknown as { children?: { size: number } };
     assert.equal(children?.size ?? 0, 0);
   });
+});
+
+test("B1e mapConcurrent() that is never iterated calls nothing and leaves nothing open", async () => {
+  await virtually(async () => {
+    let called = false;
+    const results = mapConcurrent([1], () => (called = true), { limit: 1 });
+    await waitAllTasksBlocked();
+    const { children } = currentScope() as unknown as { children?: { size: number } };
+    assert.equal(children?.size ?? 0, 0);
+    await results.return();
+    assert.deepEqual(await results.next(), { done: true, value: undefined });
+    assert.equal(called, false);
+  });
+});
+
+test("B1e mapConcurrent() begins in the scope that called it, also if the first step is taken elsewhere", async () => {
+  await virtually(async () => {
+    const results = mapConcurrent([1, 2], () => currentTask()!.path, { limit: 2 });
+    await withTaskGroup(async (group) => {
+      const [first] = await group.spawn(() => collect(results), { name: "consumer" });
+      assert.match(first!, /^main\/mapConcurrent\//);
+    });
+    const gone = await withCancelScope(async (scope) => {
+      const results = mapConcurrent([1], () => assert.fail("called"), { limit: 1 });
+      scope.cancel();
+      return await rejection(outside(() => collect(results)));
+    });
+    assert.ok(gone instanceof WorkCancelledError);
+  });
+});
+
+test("B1e a step of mapConcurrent() is a checkpoint, also where a result is there", async () => {
+  for (const ordered of [true, false]) {
+    await virtually(async () => {
+      const got: number[] = [];
+      const value = await withCancelScope(async (scope) => {
+        for await (const n of mapConcurrent([1, 2, 3], (n) => n, { limit: 3, ordered })) {
+          got.push(n);
+          scope.cancel();
+        }
+        return "not cut";
+      });
+      assert.equal(value, undefined);
+      assert.deepEqual(got, [1]);
+    });
+  }
+});
+
+test("K6a each item of mapConcurrent() has a task of its own: cancelled when it has ended, it disturbs no other", async () => {
+  await virtually(async () => {
+    const tasks: Task[] = [];
+    const fn = async (n: number) => {
+      tasks.push(currentTask()!);
+      await sleep(1);
+      if (n > 0) tasks[n - 1]!.cancel();
+      await sleep(1);
+      return n;
+    };
+    assert.deepEqual(await collect(mapConcurrent([0, 1, 2], fn, { limit: 1 })), [0, 1, 2]);
+    assert.equal(new Set(tasks).size, 3);
+  });
+});
+
+test("B1e mapConcurrent() hands over items that are promises as they are", async () => {
+  const items = [Promise.resolve(1), Promise.resolve(2)];
+  assert.deepEqual(await collect(mapConcurrent(items, async (item) => 10 * (await item), { limit: 1 })), [10, 20]);
+  assert.deepEqual(await collect(mapConcurrent(items, (item) => item instanceof Promise, { limit: 1 })), [true, true]);
 });
 
 test("X1a the functions of mapConcurrent() see the values that its caller sees", async () => {
@@ -289,4 +390,8 @@ test("mapConcurrent() rejects what is not iterable, no function, and a limit tha
   assert.throws(() => mapConcurrent([1], 5 as unknown as typeof fn, { limit: 1 }), TypeError);
   for (const limit of [0, -1, 1.5, Number.NaN]) assert.throws(() => mapConcurrent([1], fn, { limit }), RangeError);
   assert.throws(() => mapConcurrent([1], fn, undefined as unknown as { limit: number }), RangeError);
+  for (const options of [null, 5, "text"]) assert.throws(() => mapConcurrent([1], fn, options as never), TypeError);
+  for (const ordered of [null, "no", 0]) {
+    assert.throws(() => mapConcurrent([1], fn, { limit: 1, ordered } as never), TypeError);
+  }
 });

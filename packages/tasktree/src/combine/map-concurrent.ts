@@ -1,7 +1,19 @@
 import { brief } from "../errors.ts";
-import { openTaskGroup, refused, WaitList, withTaskGroup, type OpenTaskGroup, type TaskGroup } from "../lowlevel.ts";
-import { Semaphore, type Permit } from "../sync/semaphore.ts";
-import { checkLimit } from "./functions.ts";
+import { Deque } from "../internal/deque.ts";
+import {
+  bound,
+  openTaskGroup,
+  passed,
+  refused,
+  WaitList,
+  withTaskGroup,
+  type OpenTaskGroup,
+  type Task,
+  type TaskGroup,
+} from "../lowlevel.ts";
+import { gaveNoValue } from "./children.ts";
+import { feed, Room } from "./feed.ts";
+import { checkLimit, checkOptions } from "./functions.ts";
 
 export interface MapConcurrentOptions {
   /** How many items are in work, or done and not yet taken, at a time. */
@@ -14,12 +26,12 @@ export interface MapConcurrentOptions {
  * Calls `fn` for each item, `limit` at a time, and gives the results as an async iterable. Items are taken as results are
  * taken: a slow consumer slows the source.
  *
- * The work belongs to the scope that calls. The first failure cancels the rest and comes out of the loop when all have
- * ended; leaving the loop early cancels and awaits the work too.
+ * The work begins with the first step, and belongs to the scope that called this. The first failure cancels the rest and
+ * comes out of the loop when all have ended; leaving the loop early cancels and awaits the work too.
  *
  * Cancellation: Each step is a checkpoint, effects possible: if it is cancelled, so is the work.
  *
- * @throws {TypeError} If `items` is not iterable, or `fn` not a function.
+ * @throws {TypeError} If `items` is not iterable, `fn` not a function, or `ordered` neither true nor false.
  * @throws {RangeError} If `limit` is not a whole number from 1, or Infinity.
  * @example
  * ```ts
@@ -41,63 +53,101 @@ export function mapConcurrent<T, R>(
     throw new TypeError(`Cannot map ${brief(items)}: wanted something to iterate`);
   }
   if (typeof fn !== "function") throw new TypeError(`Cannot map with ${brief(fn)}: wanted a function`);
-  checkLimit("mapConcurrent", (options as MapConcurrentOptions | undefined)?.limit);
-  return results(openTaskGroup({ name: "mapConcurrent" }), items, fn, options);
+  if (options !== undefined) checkOptions("mapConcurrent", options);
+  const { limit, ordered = true }: Partial<MapConcurrentOptions> = options ?? {};
+  checkLimit("mapConcurrent", limit);
+  if (typeof ordered !== "boolean") {
+    throw new TypeError(`Cannot run mapConcurrent with ordered ${brief(ordered)}: wanted true or false`);
+  }
+  return new Mapping("mapConcurrent", items, fn, limit, ordered).results();
 }
 
 /** An item in work, or its result. */
 interface Entry<R> {
-  readonly permit: Permit;
-  result: { readonly value: R } | undefined;
+  ready: boolean;
+  value: R | undefined;
 }
 
-async function* results<T, R>(
-  group: OpenTaskGroup,
-  items: Iterable<T> | AsyncIterable<T>,
-  fn: (item: T, index: number) => R | PromiseLike<R>,
-  { limit, ordered = true }: MapConcurrentOptions,
-): AsyncGenerator<R, void, undefined> {
-  const slots = new Semaphore(limit, { name: "mapConcurrent" });
-  const entries: Entry<R>[] = [];
-  const changed = new WaitList({ describe: () => "a result of mapConcurrent" });
+/** Items on their way to becoming results. */
+export class Mapping<T, R> {
+  readonly #what: string;
+  readonly #items: Iterable<T> | AsyncIterable<T>;
+  readonly #fn: (item: T, index: number) => R | PromiseLike<R>;
+  readonly #ordered: boolean;
+  readonly #nameOf: ((item: T, index: number) => string) | undefined;
+  readonly #room: Room;
+  /** In the order in which results are given: of the items, or else those alone that are ready. */
+  readonly #entries = new Deque<Entry<R>>();
+  readonly #consumer: WaitList;
+  /** Calls a function in the context and scope in which this was made. */
+  readonly #inContext: (fn: () => void) => void = bound((fn: () => void) => fn());
 
-  async function feed(workers: TaskGroup): Promise<void> {
-    let index = 0;
-    let permit = await slots.acquire();
-    for await (const item of items) {
-      const entry: Entry<R> = { permit, result: undefined };
-      if (ordered) entries.push(entry);
-      const at = index++;
-      const task = workers.spawn(async function mapItem() {
-        entry.result = { value: await fn(item, at) };
-        if (!ordered) entries.push(entry);
-        changed.wakeAll();
+  constructor(
+    what: string,
+    items: Iterable<T> | AsyncIterable<T>,
+    fn: (item: T, index: number) => R | PromiseLike<R>,
+    limit: number,
+    ordered: boolean,
+    nameOf?: (item: T, index: number) => string,
+  ) {
+    this.#what = what;
+    this.#items = items;
+    this.#fn = fn;
+    this.#ordered = ordered;
+    this.#nameOf = nameOf;
+    this.#room = new Room(what, limit);
+    this.#consumer = new WaitList({ describe: () => `a result of ${what}` });
+  }
+
+  /** Opens its group at the first step: of what is never iterated nothing is left open. */
+  async *results(): AsyncGenerator<R, void, undefined> {
+    let group: OpenTaskGroup | undefined;
+    let work: Task<void>;
+    let given = 0;
+    await refused();
+    try {
+      this.#inContext(() => {
+        group = openTaskGroup({ name: this.#what });
+        work = group.attempt(() => withTaskGroup((children) => this.#feed(children)), { name: "feed" });
+        work.onEnd(() => this.#consumer.wakeAll());
       });
-      // An item that was cancelled by itself has no result that the loop could wait for.
-      task.onEnd((outcome) => {
-        if (outcome.status === "cancelled") workers.trySpawn(() => Promise.reject(outcome.error));
-      });
-      permit = await slots.acquire();
+      for (;;) {
+        const head = this.#entries.first;
+        if (head?.ready === true) {
+          // Not at each: whether it is time for others asks for the time, which costs as much as the rest of a step.
+          const pause = refused() ?? (++given % 64 === 0 ? passed() : undefined);
+          if (pause !== undefined) await pause;
+          this.#entries.shift();
+          this.#room.leave();
+          yield head.value as R;
+        } else if (work!.status === "running") {
+          await (refused() ?? this.#consumer.wait());
+        } else {
+          await work!;
+          return;
+        }
+      }
+    } finally {
+      await group?.[Symbol.asyncDispose]();
     }
   }
 
-  try {
-    const work = group.attempt(() => withTaskGroup(feed), { name: "feed" });
-    work.onEnd(() => changed.wakeAll());
-    for (;;) {
-      const head = entries[0];
-      if (head?.result !== undefined) {
-        entries.shift();
-        head.permit.release();
-        yield head.result.value;
-      } else if (work.status === "running") {
-        await (refused() ?? changed.wait());
-      } else {
-        await work;
-        return;
-      }
-    }
-  } finally {
-    await group[Symbol.asyncDispose]();
+  #feed(children: TaskGroup): Promise<void> {
+    return feed(this.#items, this.#room, (item, index) => {
+      const entry: Entry<R> = { ready: false, value: undefined };
+      if (this.#ordered) this.#entries.push(entry);
+      const mapItem = async (): Promise<void> => {
+        try {
+          entry.value = await this.#fn(item, index);
+        } catch (error) {
+          gaveNoValue(children);
+          throw error;
+        }
+        entry.ready = true;
+        if (!this.#ordered) this.#entries.push(entry);
+        if (this.#entries.first === entry) this.#consumer.wake();
+      };
+      children.spawn(mapItem, this.#nameOf && { name: this.#nameOf(item, index) });
+    });
   }
 }

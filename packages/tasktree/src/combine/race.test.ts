@@ -12,6 +12,7 @@ import {
   suppressedErrors,
   TaskLocal,
   withCancelScope,
+  WorkCancelledError,
 } from "../index.ts";
 
 test("B1b race() gives the value of the first to return", async () => {
@@ -202,6 +203,24 @@ test("B1d what was cancelled never wins, though it returns before the others", a
       settled = true;
     });
     assert.equal(settled, false);
+  });
+});
+
+test("B1d functions that cancel themselves drop out, and the first of the others wins", async () => {
+  await virtually(async () => {
+    const quits = async () => {
+      currentTask()!.cancel();
+      await checkpoint();
+      return "quit";
+    };
+    const slow = async () => (await sleep(10), "slow");
+    assert.equal(await race([quits, slow, quits]), "slow");
+    await assert.rejects(race([quits, quits]), {
+      name: "WorkCancelledError",
+      message: "Every function of the race was cancelled",
+    });
+    await assert.rejects(race([quits]), WorkCancelledError);
+    await checkpoint();
   });
 });
 

@@ -1,6 +1,7 @@
 import { WorkCancelledError } from "../errors.ts";
-import { bound, quiet, withTaskGroup } from "../lowlevel.ts";
-import { checkJobs, type Job } from "./functions.ts";
+import { quiet } from "../lowlevel.ts";
+import { contest } from "./contest.ts";
+import { checkOnLoser, checkOptions, listOf, nameOf, type Job } from "./functions.ts";
 
 export interface RaceOptions<T> {
   /**
@@ -12,15 +13,17 @@ export interface RaceOptions<T> {
 
 /**
  * Runs functions side by side; the first to return or throw decides. The others are cancelled, and have ended when the
- * call settles. Ties go in list order.
+ * call settles. Ties go in list order; one that was cancelled never decides.
  *
- * A failure in a loser's cleanup rejects the whole.
+ * A failure in a loser's cleanup rejects the whole. What a loser throws that did not know yet is dropped, as
+ * `Promise.race` does.
  *
  * Cancellation: Checkpoint, effects possible: if this call is cancelled, so are the functions, and all have ended before
  * it rejects; the value of one that had won goes to `onLoser`.
  *
  * @throws {RangeError} If there are none.
- * @throws {TypeError} If one of them is not a function.
+ * @throws {TypeError} If one of them is not a function; none was called then.
+ * @throws {WorkCancelledError} If each of them was cancelled by itself.
  * @example
  * ```ts
  * import { race, sleep } from "tasktree";
@@ -35,31 +38,17 @@ export function race<const T extends readonly Job<unknown>[]>(
 ): Promise<Awaited<ReturnType<T[number]>>>;
 export function race<T>(jobs: Iterable<Job<T>>, options?: RaceOptions<T>): Promise<T>;
 export function race<T>(jobs: Iterable<Job<T>>, options: RaceOptions<T> = {}): Promise<T> {
-  return quiet(() => firstOf(jobs, options));
-}
-
-async function firstOf<T>(jobs: Iterable<Job<T>>, options: RaceOptions<T>): Promise<T> {
-  const racers = [...jobs];
-  checkJobs("a race", racers);
-  if (racers.length === 0) throw new RangeError("Cannot run a race of nothing: wanted at least one function");
-  const onLoser = options.onLoser === undefined ? undefined : bound(options.onLoser);
-  let winner: { readonly value: T } | undefined;
-  try {
-    await withTaskGroup((group) => {
+  return quiet(async () => {
+    checkOptions("a race", options);
+    checkOnLoser("a race", options.onLoser);
+    const racers = listOf("a race", jobs);
+    if (racers.length === 0) throw new RangeError("Cannot run a race of nothing: wanted at least one function");
+    const winner = await contest<T>(options.onLoser, (group, entrant) => {
       racers.forEach((job, at) => {
-        const racer = async (): Promise<void> => {
-          const value = await job();
-          if (winner !== undefined) return onLoser?.(value);
-          winner = { value };
-          group.cancel("the race is decided");
-        };
-        group.spawn(racer, { name: job.name === "" ? `race[${at}]` : job.name });
+        group.spawn(entrant(job), { name: nameOf("race", job, at) });
       });
     });
-  } catch (error) {
-    if (winner !== undefined) onLoser?.(winner.value);
-    throw error;
-  }
-  if (winner === undefined) throw new WorkCancelledError("Every function of the race was cancelled");
-  return winner.value;
+    if (winner === undefined) throw new WorkCancelledError("Every function of the race was cancelled");
+    return winner.value;
+  });
 }

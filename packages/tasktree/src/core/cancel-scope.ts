@@ -1,4 +1,12 @@
-import { checkDeadline, checkFunction, checkGrace, checkMilliseconds, checkName, within } from "./check.ts";
+import {
+  checkDeadline,
+  checkFunction,
+  checkGrace,
+  checkMilliseconds,
+  checkName,
+  checkOptions,
+  within,
+} from "./check.ts";
 import { runScope, inScope } from "./block.ts";
 import { currentFrame, here } from "./current.ts";
 import { ScopeNode, type Scope, type ScopeKind, type ScopeSettings } from "./scope.ts";
@@ -64,6 +72,7 @@ export function checkLiving(what: string, parent: ScopeNode): void {
 }
 
 export function checkScopeOptions(options: CancelScopeOptions, parent: ScopeNode): void {
+  checkOptions("open a scope", options, parent);
   const { deadline, signal, grace, name } = options;
   checkGrace(grace, parent);
   if (deadline !== undefined) checkDeadline(deadline, parent);

@@ -12,6 +12,12 @@ export function checkFunction(what: string, fn: unknown, scope: ScopeNode): void
   throw new TypeError(`Cannot ${what} in '${scope.path}': ${brief(fn)} is not a function${hint}`);
 }
 
+/** @throws {TypeError} If `options` are not an object with options. */
+export function checkOptions(what: string, options: unknown, node?: ScopeNode): void {
+  if (isObject(options)) return;
+  throw new TypeError(`Cannot ${what}${within(node)} with ${brief(options)}: wanted an object with options`);
+}
+
 /** @throws {RangeError} If a grace is given that is not a number of milliseconds from 0. */
 export function checkGrace(grace: unknown, node?: ScopeNode): void {
   if (grace === undefined || (typeof grace === "number" && grace >= 0)) return;

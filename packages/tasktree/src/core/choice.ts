@@ -55,8 +55,11 @@ export function waitForOne<T>(choices: readonly Choice<T>[]): Promise<Chosen<T>>
   choices.forEach(({ line }, index) => line.add(places[index]!));
   return wait.promise as Promise<Chosen<T>>;
 
-  function leaveAll(): void {
+  function leaveAll(chosen?: Place): void {
     for (const place of places) place.list?.remove(place);
+    owners.forEach((owner, index) => {
+      if (places[index] !== chosen) owner.left?.();
+    });
   }
 }
 
@@ -84,9 +87,9 @@ class Place implements InLine {
   readonly payload: unknown;
   readonly #wait: Wait;
   readonly #index: number;
-  readonly #leaveAll: () => void;
+  readonly #leaveAll: (chosen: Place) => void;
 
-  constructor(wait: Wait, index: number, payload: unknown, leaveAll: () => void) {
+  constructor(wait: Wait, index: number, payload: unknown, leaveAll: (chosen: Place) => void) {
     this.#wait = wait;
     this.#index = index;
     this.payload = payload;
@@ -94,12 +97,12 @@ class Place implements InLine {
   }
 
   wake(value: unknown): void {
-    this.#leaveAll();
+    this.#leaveAll(this);
     this.#wait.wake({ index: this.#index, value });
   }
 
   fail(error: unknown): void {
-    this.#leaveAll();
+    this.#leaveAll(this);
     this.#wait.fail(error);
   }
 

@@ -1,9 +1,23 @@
 /** Lines, alarms and turns, driven by hand. What deadlines and sleeps promise (D1, D4) is in timeouts.test.ts. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { collectGarbage } from "../../test/collect-garbage.ts";
 import { randomFrom } from "../../test/random.ts";
 import { rejection } from "../../test/rejection.ts";
-import { moveOnAfter, now, run, sleep, sleepForever, sleepUntil, withCancelScope, withTaskGroup } from "../index.ts";
+import {
+  checkpoint,
+  isCancelled,
+  moveOnAfter,
+  now,
+  run,
+  Semaphore,
+  sleep,
+  sleepForever,
+  sleepUntil,
+  withCancelScope,
+  withTaskGroup,
+} from "../index.ts";
+import { WaitList } from "../lowlevel.ts";
 import { Alarm, Clock, hostClock, type AlarmOwner, type ClockDriver } from "./clock.ts";
 
 /** A driver that does nothing by itself. */
@@ -314,6 +328,28 @@ test("in a turn that is over settling is put off, in order, until timers and I/O
   assert.equal(clock.turnIsOver(), false);
 });
 
+test("nothing is kept of what has been settled, though there are always others whose turn has not come", async () => {
+  const { driver, clock } = setUp();
+  driver.over = true;
+  const settled: WeakRef<object>[] = [];
+  let busy = true;
+  const putOff = (): void => clock.inTurn(again, {});
+  function again(value: object): void {
+    settled.push(new WeakRef(value));
+    if (busy) putOff();
+  }
+  for (let i = 0; i < 300; i++) putOff();
+  while (settled.length < 20_000) await new Promise((resolve) => setImmediate(resolve));
+  collectGarbage();
+  const kept = settled.filter((ref) => ref.deref() !== undefined).length;
+  busy = false;
+  while (clock.turnIsOver()) {
+    driver.over = false;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  assert.ok(kept < 2000, `${kept} of ${settled.length} kept`);
+});
+
 // --- what follows for tasks
 
 function driven(main: () => Promise<unknown>): { driver: RunDriver; ended: Promise<unknown> } {
@@ -359,6 +395,58 @@ test("D4b a sleep is never early, however often its driver is", async () => {
   for (let i = 0; i < 120; i++) await driver.stall(0.1);
   await ended;
   assert.deepEqual(woken, [0.1, 1.5, 3, 10]);
+});
+
+test("X1b what a scope leaves waiting after its grace, before the alarm for that could ring, is cut and has left its line", async () => {
+  const semaphore = new Semaphore(1);
+  const log: string[] = [];
+  const note =
+    (what: string) =>
+    (error?: unknown): void =>
+      void log.push(`${what} ${isCancelled(error) ? String(error.reason) : "went on"}`);
+  const { driver, ended } = driven(async () => {
+    const permit = await semaphore.acquire();
+    await withCancelScope(
+      async (scope) => {
+        scope.cancel("cut");
+        await rejection(checkpoint());
+        void sleep(60).then(note("sleep"), note("sleep"));
+        void semaphore.acquire().then(note("permit"), note("permit"));
+        // As if it had computed for so long that no timer had its turn.
+        driver.time += 40;
+      },
+      { grace: 20 },
+    );
+    await settled();
+    assert.deepEqual(log, ["permit cut", "sleep cut"]);
+    assert.deepEqual(semaphore.statistics(), { free: 0, held: 1, waiting: 0 });
+    permit.release();
+    await driver.stall(100);
+    assert.deepEqual(semaphore.statistics(), { free: 1, held: 0, waiting: 0 });
+  });
+  await ended;
+});
+
+test("X1b what a scope leaves waiting within its grace goes on, also cleanup that no checkpoint has told of its cancellation", async () => {
+  const closing = new WaitList<string>({ describe: () => "to be closed" });
+  const { driver, ended } = driven(async () => {
+    let closed!: Promise<string>;
+    let slept!: Promise<void>;
+    await withCancelScope((scope) => {
+      scope.cancel();
+      closed = closing.wait(undefined, { exempt: true });
+    });
+    await withCancelScope(async (scope) => {
+      scope.cancel();
+      await rejection(checkpoint());
+      slept = sleep(60);
+    });
+    closing.wake("closed");
+    assert.equal(await closed, "closed");
+    await driver.stall(100);
+    await slept;
+  });
+  await ended;
 });
 
 test("sleepers leave their line when they are cut, and the clock holds nothing afterwards", async () => {

@@ -7,6 +7,9 @@ import { siteOf, type Wait } from "./wait-list.ts";
 
 const longestDump = 1000;
 const deepestIndent = 20;
+const mostOrphans = 100;
+/** How many waits, holders, or tasks of a ring are named. */
+const longestList = 10;
 
 /** Every task of `root` with what it waits for, one line each, children below their parents. */
 export function dumpTree(root: Root): string {
@@ -24,8 +27,10 @@ export function dumpTree(root: Root): string {
       );
   }
   if (tasks > longestDump) lines.push(`(and ${tasks - longestDump} more tasks)`);
-  for (const orphan of root.orphans)
+  for (const orphan of root.orphans.values().take(mostOrphans))
     lines.push(`(a foreign promise that '${orphan.path}' stopped waiting for has not settled)`);
+  const more = root.orphans.size - mostOrphans;
+  if (more > 0) lines.push(`(and ${more} more foreign promises)`);
   return lines.join("\n");
 }
 
@@ -37,21 +42,41 @@ function tasksAbove(task: TaskNode): number {
 
 /** "waits for semaphore 'db' (0 of 1 free), held by task 'b'". */
 export function waitsOf(task: TaskNode): string {
-  const waits = [...waitsInside(task)];
-  if (waits.length > 0) return `waits for ${waits.map(describe).join(" and for ")}`;
+  const waits = firstFew(waitsInside(task), describe);
+  if (waits.length > 0) return `waits for ${waits.join(" and for ")}`;
   return holdsTasks(task) ? "waits for its children" : "waits for something that tasktree does not know, or is running";
 }
 
 function describe(wait: Wait): string {
   const what = wait.on?.describe() ?? (wait.forever ? "its cancellation" : "a time");
-  const holders = [...(wait.on?.holders?.() ?? [])].filter((holder) => what !== `task '${holder.name}'`);
-  const held =
-    holders.length === 0 ? "" : `, held by ${holders.map((holder) => `task '${holder.name}'`).join(" and ")}`;
+  const holders = firstFew(wait.on?.holders?.() ?? [], (holder) => `task '${holder.name}'`).filter(
+    (holder) => holder !== what,
+  );
+  const held = holders.length === 0 ? "" : `, held by ${holders.join(" and ")}`;
   return `${what}${held}${site("at", siteOf(wait))}`;
 }
 
 function site(word: string, where: string | undefined): string {
   return where === undefined ? "" : ` (${word} ${where})`;
+}
+
+/** The first few of them, and "others" if there are more. */
+function firstFew<T>(items: Iterable<T>, shown: (item: T) => string): string[] {
+  const few: string[] = [];
+  for (const item of items) {
+    if (few.length === longestList) return [...few, "others"];
+    few.push(shown(item));
+  }
+  return few;
+}
+
+/** "'a' -> 'b' -> 'a'": a ring of tasks each of which waits for the next; undefined for none. */
+export function ringOf(root: Root): string | undefined {
+  const cycle = waitCycle(root);
+  if (cycle === undefined) return undefined;
+  const names = cycle.map((task) => `'${task.name}'`);
+  const shown = names.length > longestList ? [...names.slice(0, longestList), "…"] : names;
+  return [...shown, names[0]].join(" -> ");
 }
 
 /** The waits of a task's own code: of its scope and those it has opened, not of its children. */
@@ -73,7 +98,7 @@ function holdsTasks(task: TaskNode): boolean {
 }
 
 /** A ring of tasks each of which waits for the next, or undefined. */
-export function waitCycle(root: Root): Task[] | undefined {
+function waitCycle(root: Root): Task[] | undefined {
   const done = new Set<Task>();
   for (const start of tasksOf(root)) {
     const path: Task[] = [];

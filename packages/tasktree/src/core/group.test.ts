@@ -1455,6 +1455,22 @@ test("K12c after the cut-off the cancellation that the group was opened under co
     { grace: 100 },
   ));
 
+test("K12c a group opened while unwinding that cancels itself gives its value too", () =>
+  virtually(async () => {
+    let value: string | undefined;
+    await withCancelScope(async (scope) => {
+      scope.cancel();
+      await rejection(checkpoint());
+      value = await withTaskGroup((group) => {
+        group.spawn(sleepForever);
+        group.cancel();
+        return "value";
+      });
+      await checkpoint();
+    });
+    assert.equal(value, "value");
+  }));
+
 test("K12c a further cancellation in between counts, though one was in force before", () =>
   virtually(async () => {
     await withCancelScope(async (outer) => {

@@ -1,5 +1,5 @@
 /** The node of a group: its children, its failures, and its end (rules K1 to K16). */
-import { checkFunction, checkName } from "./check.ts";
+import { checkFunction, checkName, checkOptions } from "./check.ts";
 import { DeadlockError, InvalidStateError, isObject, suppress, WorkCancelledError } from "../errors.ts";
 import { combined, leavingWith, quiet, type Result } from "./block.ts";
 import { refused } from "./checkpoint.ts";
@@ -96,6 +96,7 @@ export class GroupNode extends ScopeNode implements OpenTaskGroup {
 
   /** A child, registered and not yet running. */
   make(fn: { readonly name: string }, mode: TaskMode, options: SpawnOptions | undefined): TaskNode {
+    if (options !== undefined) checkOptions("start a task", options, this);
     const name = options?.name;
     if (name !== undefined) checkName(name, this);
     const task = new TaskNode(this, name, fn.name, currentFrame()?.locals, mode);

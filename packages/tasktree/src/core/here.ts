@@ -1,5 +1,6 @@
 /** What surrounds the running code. */
 import { checkFunction } from "./check.ts";
+import type { Choice } from "./choice.ts";
 import { here } from "./current.ts";
 import type { Scope } from "./scope.ts";
 import type { Task } from "./task.ts";
@@ -23,6 +24,14 @@ export function currentSignal(): AbortSignal {
   return here().workSignal;
 }
 
+/**
+ * Whether the code of the scope around, or of something inside it, has been told of a cancellation that reaches this
+ * scope: what it throws from then on may come from its cleanup. Not a checkpoint.
+ */
+export function wasCut(): boolean {
+  return here().wasCut;
+}
+
 /** The time on the run's clock, in milliseconds since an arbitrary moment: what deadlines count in. */
 export function now(): number {
   return here().root.clock.now();
@@ -36,4 +45,28 @@ export function outside<R>(fn: () => R): R {
   const node = here();
   checkFunction("call outside", fn, node);
   return node.root.outside(fn);
+}
+
+/**
+ * The moment in which the scope around the running code begins to drain, as one of the things that `waitForOne` waits for:
+ * who takes in work in a loop takes no more then. Not a checkpoint.
+ *
+ * @example
+ * ```ts
+ * import { WaitList, drainingChoice, waitForOne, withCancelScope } from "tasktree/lowlevel";
+ * import assert from "node:assert";
+ * const visitors = new WaitList<string>({ describe: () => "a visitor" });
+ * await withCancelScope(async (scope) => {
+ *   const first = waitForOne([{ poll: () => undefined, line: visitors }, drainingChoice()]);
+ *   scope.drain(1000);
+ *   assert.equal((await first).index, 1);
+ * });
+ * ```
+ */
+export function drainingChoice(): Choice<void> {
+  const node = here();
+  return {
+    poll: () => (node.draining ? { value: undefined } : undefined),
+    line: node.root.drainLine(node),
+  };
 }

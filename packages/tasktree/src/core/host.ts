@@ -2,7 +2,7 @@
 import { DeadlockError } from "../errors.ts";
 import { Alarm, hostClock } from "./clock.ts";
 import { currentFrame, inHostContext } from "./current.ts";
-import { dumpTree, tasksOf, waitCycle } from "./dump.ts";
+import { dumpTree, ringOf, tasksOf } from "./dump.ts";
 import type { Root } from "./root.ts";
 
 type SignalName = "SIGINT" | "SIGTERM";
@@ -127,12 +127,8 @@ export class Host {
 }
 
 function deadlockReport(root: Root): string {
-  const cycle = waitCycle(root);
-  const ring =
-    cycle === undefined
-      ? ""
-      : `\nThey wait in a ring: ${[...cycle, cycle[0]!].map((task) => `'${task.name}'`).join(" -> ")}`;
-  return dumpTree(root) + ring;
+  const ring = ringOf(root);
+  return dumpTree(root) + (ring === undefined ? "" : `\nThey wait in a ring: ${ring}`);
 }
 
 function isMainThread(): boolean {

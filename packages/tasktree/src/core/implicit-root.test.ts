@@ -72,6 +72,17 @@ test("K11a the root is never cancelled, and is one for the process", async () =>
   assert.equal(await group.spawn(() => 5), 5);
 });
 
+test("K11a the root does not drain: who asks it to is ignored", async () => {
+  const root = currentScope();
+  for (const ms of [0, 1, 10_000]) root.drain(ms);
+  assert.equal(root.draining, false);
+  await withCancelScope(async (scope) => {
+    assert.equal(scope.draining, false);
+    await sleep(2);
+  });
+  assert.equal(root.cancelRequested, false);
+});
+
 test("K11a nothing of the process is listened to", async () => {
   const events = ["SIGINT", "SIGTERM", "beforeExit", "unhandledRejection", "uncaughtException"];
   const before = events.map((event) => process.listenerCount(event));

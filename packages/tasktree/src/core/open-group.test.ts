@@ -6,6 +6,8 @@ import { virtually } from "../../test/virtual.ts";
 import {
   checkpoint,
   currentScope,
+  DeadlockError,
+  failAfter,
   InvalidStateError,
   isCancelled,
   moveOnAfter,
@@ -517,6 +519,73 @@ test("K14e a group that was joined, or never had a child, is disposed of at once
     await joined[Symbol.asyncDispose]();
     assert.equal(joined.cancelRequested, false);
   }));
+
+test("K14a K14e join and disposal from inside the group are a DeadlockError, and the group goes on", () =>
+  virtually(async () => {
+    const errors: unknown[] = [];
+    const group = openTaskGroup({ name: "workers" });
+    const close: [() => Promise<void>, string][] = [
+      [() => group.join(), "join"],
+      [() => group[Symbol.asyncDispose](), "dispose of"],
+    ];
+    for (const [call, what] of close) {
+      const inside = [
+        call,
+        () => withTaskGroup((inner) => void inner.spawn(call)),
+        () => withCancelScope(call),
+        () => shield(call, { timeout: 10 }),
+      ];
+      for (const [at, run] of inside.entries()) {
+        const error = await rejection(group.attempt(run, { name: `child-${at}` }));
+        assert.ok(error instanceof DeadlockError);
+        assert.match(error.message, new RegExp(`^Cannot ${what} group '.*workers' from '.*child-${at}.*' inside it`));
+        errors.push(error);
+      }
+    }
+    assert.equal(errors.length, 8);
+    assert.equal(group.cancelRequested, false);
+    let finished = false;
+    group.spawn(() => sleep(10).then(() => (finished = true)));
+    await group.join();
+    assert.equal(finished, true);
+  }));
+
+test("K14a K14e a child that outlives its group's end there and then may join and dispose of what has ended", () =>
+  virtually(async () => {
+    const group = openTaskGroup();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    let late!: Promise<void>;
+    group.spawn(() => {
+      late = promise.then(() => group.join()).then(() => group[Symbol.asyncDispose]());
+    });
+    await group.join();
+    resolve();
+    await late;
+  }));
+
+test("K14b what a scope closes because nobody awaited it is not reported as unhandled: groups, and work with a deadline", async () => {
+  const unhandled: unknown[] = [];
+  const note = (error: unknown): void => void unhandled.push(error);
+  process.on("unhandledRejection", note);
+  const seen: string[] = [];
+  const cut = (name: string) => (): Promise<void> => sleepForever().finally(() => seen.push(name));
+  try {
+    // outside of any run: nobody but the process would be told
+    await withCancelScope(async () => {
+      void withCancelScope(cut("scope"));
+      void withTaskGroup(cut("group"));
+      void failAfter(10_000, cut("failAfter"));
+      void moveOnAfter(10_000, cut("moveOnAfter"));
+      void shield(cut("shield"), { timeout: 10_000 });
+      await checkpoint();
+    });
+    await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+  } finally {
+    process.off("unhandledRejection", note);
+  }
+  assert.deepEqual(seen, ["scope", "group", "failAfter", "moveOnAfter", "shield"]);
+  assert.deepEqual(unhandled, []);
+});
 
 test("an open group's options are checked", () =>
   virtually(

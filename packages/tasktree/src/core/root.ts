@@ -81,12 +81,17 @@ export class Root {
     const caller = here();
     const refusal = refused(caller);
     if (refusal !== undefined) return refusal;
-    if (node.draining) return passed(undefined, caller);
-    const waits = (node.drainWaits ??= new WaitList({ describe: () => `the draining of '${node.path}'` }));
+    if (node.draining || node.ended) return passed(undefined, caller);
+    const waits = this.drainLine(node);
     const wait = new Wait(waits.owner, caller, timeless);
     waits.add(wait);
     caller.root.clock.sleep(wait, Infinity);
     return wait.promise as Promise<void>;
+  }
+
+  /** Where to wait for the draining of `node`. */
+  drainLine(node: ScopeNode): WaitList {
+    return (node.drainWaits ??= new WaitList({ describe: () => `the draining of '${node.path}'` }));
   }
 
   // --- errors that nobody waited for

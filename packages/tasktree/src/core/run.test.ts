@@ -169,6 +169,21 @@ test("R1a run() that refuses its arguments has installed nothing", async () => {
   assert.deepEqual(added(before), [0, 0, 0, 0, 0]);
 });
 
+test("R1a a drainMs that is no time is refused by name, before anything is installed", async () => {
+  const before = listeners();
+  for (const [drainMs, type, shown] of [
+    [-1, "RangeError", /^Cannot use -1 as drainMs/],
+    [-Infinity, "RangeError", /^Cannot use -Infinity as drainMs/],
+    [Number.NaN, "RangeError", /NaN.*drainMs/],
+    ["10" as never, "TypeError", /"10".*drainMs/],
+  ] as const) {
+    const call = () => assert.fail("called");
+    await assert.rejects(run(call, { drainMs }), { name: type, message: shown });
+  }
+  assert.deepEqual(added(before), [0, 0, 0, 0, 0]);
+  assert.equal(await run(() => 1, { drainMs: 0, host: false }), 1);
+});
+
 test("R1a run() inside a task is an InvalidStateError, at any depth, and leaves the task alone", async () => {
   let called = false;
   const inner = () => run(() => (called = true));
@@ -356,4 +371,21 @@ test("R2c runMain() gives the value, and prints a failure once", async (t) => {
 
 test("R3b DeadlockError carries its report", () => {
   assert.equal(new DeadlockError("Deadlock", { report: "main waits" }).report, "main waits");
+});
+
+test("what is no object with options, no clock, no instruments is refused by name", async () => {
+  const wrong: [() => unknown, RegExp][] = [
+    [() => run(() => 1, null as never), /^Cannot run with null: wanted an object with options$/],
+    [() => run(() => 1, { clock: {} as never }), /^Cannot use an object \(Object\) as clock: /],
+    [() => run(() => 1, { instruments: {} as never }), /^Cannot use an object \(Object\) as instruments: /],
+    [() => withCancelScope(() => 1, null as never), /^Cannot open a scope in 'root' with null: /],
+    [() => withTaskGroup(() => 1, 7 as never), /^Cannot open a scope in 'root' with 7: /],
+    [async () => openTaskGroup("name" as never), /^Cannot open a group in 'root' with "name": /],
+    [
+      () => withTaskGroup((group) => void group.spawn(() => 1, "name" as never)),
+      /with "name": wanted an object with options$/,
+    ],
+  ];
+  for (const [call, message] of wrong)
+    await assert.rejects(call as () => Promise<unknown>, { name: "TypeError", message });
 });

@@ -1,5 +1,6 @@
-import { checkFunction, checkGrace, checkMilliseconds } from "./check.ts";
+import { checkFunction, checkGrace, checkMilliseconds, checkOptions } from "./check.ts";
 import { brief, DeadlockError, InvalidStateError, suppress, WorkCancelledError } from "../errors.ts";
+import type { ClockDriver } from "./clock.ts";
 import { currentFrame, here, implicitRoot } from "./current.ts";
 import type { GroupNode } from "./group.ts";
 import { Host } from "./host.ts";
@@ -46,7 +47,7 @@ export async function run<T>(main: () => T | PromiseLike<T>, options: RunOptions
     );
   }
   checkFunction("run", main, here());
-  checkOptions(options);
+  checkRunOptions(options);
   const root = new Root({ ...options, debug: options.debug ?? debugByEnvironment() });
   const host = Host.attach(root, options.host, options.drainMs ?? 0);
   try {
@@ -74,12 +75,23 @@ function withFailures(deadlock: DeadlockError, group: GroupNode): DeadlockError 
   return deadlock;
 }
 
-function checkOptions(options: RunOptions): void {
+function checkRunOptions(options: RunOptions): void {
+  checkOptions("run", options);
   checkGrace(options.grace);
   if (options.drainMs !== undefined) {
     checkMilliseconds("drainMs", options.drainMs, undefined);
     if (options.drainMs < 0)
       throw new RangeError(`Cannot use ${options.drainMs} as drainMs: wanted milliseconds from 0`);
+  }
+  const { clock, instruments } = options;
+  if (clock !== undefined && typeof (clock as Partial<ClockDriver> | null)?.now !== "function") {
+    throw new TypeError(`Cannot use ${brief(clock)} as clock: wanted a clock, as new VirtualClock()`);
+  }
+  if (
+    instruments !== undefined &&
+    typeof (instruments as { [Symbol.iterator]?: unknown } | null)?.[Symbol.iterator] !== "function"
+  ) {
+    throw new TypeError(`Cannot use ${brief(instruments)} as instruments: wanted an array of instruments`);
   }
   if (options.onStuck !== undefined && options.onStuck !== "wait" && options.onStuck !== "abandon") {
     throw new TypeError(`Cannot use ${brief(options.onStuck)} as onStuck: wanted "wait" or "abandon"`);

@@ -12,6 +12,7 @@ import {
   isCancelled,
   moveOnAfter,
   now,
+  openTaskGroup,
   Semaphore,
   shield,
   sleep,
@@ -1346,6 +1347,21 @@ test("C11b waitDraining resolves at once while draining, and is a checkpoint", (
         assert.ok(isCancelled(await rejection(scope.waitDraining())));
       });
     });
+  }));
+
+test("C11b waitDraining ends with its scope, which has nothing left to drain", () =>
+  virtually(async () => {
+    let scope!: Scope;
+    const group = openTaskGroup();
+    await withCancelScope(async (inner) => {
+      scope = inner;
+      group.spawn(() => inner.waitDraining());
+      await sleep(5);
+    });
+    await group.join();
+    assert.equal(now(), 5);
+    await scope.waitDraining();
+    assert.equal(scope.draining, false);
   }));
 
 test("C11b waitDraining can be cancelled, then no drain wakes it", () =>

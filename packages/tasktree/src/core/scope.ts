@@ -41,7 +41,7 @@ export interface Scope {
   cancel(reason?: unknown): void;
   /** Tells everything inside to finish what it has (servers stop accepting), and cancels after `ms` milliseconds. */
   drain(ms: number): void;
-  /** Waits until {@link draining}. Cancellation: Checkpoint, nothing lost. */
+  /** Waits until {@link draining}, or until the scope has ended. Cancellation: Checkpoint, nothing lost. */
   waitDraining(): Promise<void>;
 }
 
@@ -56,6 +56,7 @@ const absorbed = 32;
 const drained = 64;
 const justCut = 128;
 const unshieldable = 256;
+const cutWithin = 512;
 
 /** What few nodes need. */
 interface Rare {
@@ -187,6 +188,11 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
     return (this.#flags & hides) !== 0;
   }
 
+  /** When it stops to hide what it hides; Infinity if it never does, or hides nothing yet. */
+  get shieldEnd(): number {
+    return this.#rare?.shieldEnd?.deadline ?? Infinity;
+  }
+
   get cancelRequested(): boolean {
     return this.own !== undefined;
   }
@@ -218,9 +224,17 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
     return force !== undefined && (force.depth > this.bornTold || this.root.clock.now() >= force.cutoff);
   }
 
+  /** Whether a throw has delivered a cancellation that reaches this scope, here or to something inside. */
+  get wasCut(): boolean {
+    return (this.#flags & cutWithin) !== 0;
+  }
+
   /** Whether a scope around it is cancelled, visibly and since it was opened: what it has is not wanted any more. */
   get cutFromOutside(): boolean {
-    return this.freshlyCut && this.force!.outermost !== this;
+    // Its own cancellation makes nothing new of that under which it was opened.
+    const outer = this.own === undefined ? this.force : this.parent?.force;
+    if (outer === undefined || outer.outermost === this) return false;
+    return outer.depth > this.bornTold || this.root.clock.now() >= outer.cutoff;
   }
 
   // --- cancelling
@@ -269,7 +283,13 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
 
   /** A throw has delivered what is in force. */
   tell(): void {
-    if (this.force !== undefined && this.told < this.force.depth) this.told = this.force.depth;
+    if (this.force === undefined || this.told >= this.force.depth) return;
+    this.told = this.force.depth;
+    // Up to the first that knows: each node is marked once, however deep the tree.
+    for (let node: ScopeNode = this; node.force !== undefined && !node.wasCut && node.parent !== undefined;) {
+      node.#flags |= cutWithin;
+      node = node.parent;
+    }
   }
 
   /** Adds `force` to what is in force here, and delivers it if it is news. */
@@ -499,6 +519,7 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
       rare.unlinkSignal?.();
       rare.signal?.close();
       rare.lateSignal?.close();
+      rare.drainWaits?.wakeAll();
     }
     const parent = this.parent;
     if (parent === undefined) return;
@@ -541,7 +562,7 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
 
   #leaveWaits(heir: ScopeNode): void {
     for (let wait = this.waits; wait !== undefined; wait = this.waits) {
-      const cut = this.force !== undefined && !this.unwinding;
+      const cut = this.force !== undefined && this.root.clock.now() >= this.force.cutoff;
       wait.leave();
       wait.enter(heir);
       if (cut) wait.cut(this.force!.error);

@@ -522,6 +522,88 @@ test("C9 20,000 nested shields end together", () =>
     assert.equal(cut, 50);
   }));
 
+// --- shields in services
+
+test("K3f C8b at the cut-off a service is cut, and not what it has shielded for longer", () =>
+  virtually(async () => {
+    const log: string[] = [];
+    await rejection(
+      withTaskGroup(
+        async (group) => {
+          group.spawn(() => shield(() => sleep(900), never));
+          group.spawn(
+            async () => {
+              await Promise.allSettled([
+                sleepForever().catch(() => log.push(`service cut ${now()}`)),
+                shield(() => sleep(500), { timeout: 1000 }).then(() => log.push(`shielded ended ${now()}`)),
+                shield(sleepForever, { timeout: 600 }).catch(() => log.push(`shielded cut ${now()}`)),
+              ]);
+            },
+            { service: true },
+          );
+          await waitAllTasksBlocked();
+          group.cancel();
+          await checkpoint();
+        },
+        { grace: 100 },
+      ),
+    );
+    assert.deepEqual(log, ["service cut 100", "shielded ended 500", "shielded cut 600"]);
+    assert.equal(now(), 900);
+  }));
+
+test("K3e C8b the end of a shield in a service does not let in what the service hides, but its own cancellation", () =>
+  virtually(async () => {
+    const log: string[] = [];
+    await rejection(
+      withTaskGroup(async (group) => {
+        group.spawn(() => shield(() => sleep(300), never));
+        const shielded = (name: string) => async (): Promise<void> => {
+          await shield(() => sleep(200), { timeout: 100 }).then(
+            () => log.push(`${name} slept until ${now()}`),
+            (error: unknown) => log.push(`${name} cut ${now()}: ${isCancelled(error) ? String(error.reason) : ""}`),
+          );
+        };
+        const first = shielded("first");
+        group.spawn(() => first().then(() => sleepForever().catch(() => log.push(`first ended ${now()}`))), {
+          service: true,
+        });
+        const second = group.spawn(shielded("second"), { service: true });
+        await waitAllTasksBlocked();
+        group.cancel("group");
+        second.cancel("service");
+        await checkpoint();
+      }),
+    );
+    assert.deepEqual(log, ["second cut 100: service", "first slept until 200", "first ended 300"]);
+  }));
+
+test("K3e the end of a shield leaves a service inside one that outlives the others of its group", () =>
+  virtually(async () => {
+    const log: string[] = [];
+    const inner = (): Promise<unknown> =>
+      rejection(
+        withTaskGroup(async (group) => {
+          group.spawn(() => sleepForever().catch(() => log.push(`service ${now()}`)), { service: true });
+          const cleanUp = (): Promise<unknown> => sleep(50).then(() => log.push(`child ${now()}`));
+          group.spawn(() => sleepForever().finally(cleanUp));
+          await sleep(200);
+          group.cancel();
+          await checkpoint();
+        }),
+      );
+    await rejection(
+      withTaskGroup(async (group) => {
+        group.spawn(() => shield(() => sleep(400), never));
+        group.spawn(() => shield(inner, { timeout: 100 }), { service: true });
+        await waitAllTasksBlocked();
+        group.cancel();
+        await checkpoint();
+      }),
+    );
+    assert.deepEqual(log, ["child 250", "service 250"]);
+  }));
+
 // --- C8d and misuse
 
 test("C8d a shield without a timeout is refused, and its block is not called", () =>

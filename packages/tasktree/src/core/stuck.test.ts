@@ -19,10 +19,12 @@ import {
   withCancelScope,
   withTaskGroup,
   type RunOptions,
+  type Scope,
   type Task,
   type TaskGroup,
 } from "../index.ts";
 import { VirtualClock, waitAllTasksBlocked } from "../testing/index.ts";
+import { here } from "./current.ts";
 
 interface Told {
   readonly at: number;
@@ -436,8 +438,87 @@ test("C10b without it, code that swallows is waited for, and cannot spin", () =>
     assert.ok(rounds < 100, `${rounds} rounds`);
   }));
 
+test("C10b alarms inside of what was given up are taken back: nothing rings later, nor holds the process", () =>
+  stuckIn(async () => {
+    const { promise, resolve } = foreign();
+    const scopes: Scope[] = [];
+    let ended = 0;
+    await rejection(
+      withTaskGroup(async (group) => {
+        group.spawn(() =>
+          Promise.all([
+            withCancelScope((scope) => (scopes.push(scope), promise), { deadline: now() + 10_000 }),
+            withCancelScope((scope) => (scopes.push(scope), scope.drain(10_000), promise)),
+            withCancelScope((scope) => (scopes.push(scope), scope.cancel(), promise), { grace: 10_000 }),
+            shield(() => promise, { timeout: 100 }),
+          ]).finally(() => ended++),
+        );
+        await waitAllTasksBlocked();
+        group.cancel();
+      }),
+    );
+    await sleep(20); // the watch itself has ended by then
+    assert.equal(here().root.clock.holding, 0);
+    await sleep(20_000);
+    assert.deepEqual(
+      scopes.map((scope) => [scope.cancelRequested, scope.deadlineReached]),
+      [
+        [false, false],
+        [false, false],
+        [true, false],
+      ],
+    );
+    assert.equal(ended, 0);
+    resolve();
+  }, abandon));
+
+test("C10b a watch that has nobody to give up keeps no process alive: virtual time does not move for it", async () => {
+  const clock = new VirtualClock();
+  const { promise, resolve } = foreign();
+  await run(
+    async () => {
+      await withCancelScope(
+        async (scope) => {
+          scope.cancel();
+          await sleep(200).catch(() => {});
+          await sleep(200).catch(() => {});
+          setTimeout(resolve, 50);
+          // Foreign code in a scope that has no task of its own: nobody can be given up for it.
+          await promise;
+        },
+        { grace: 100 },
+      );
+    },
+    { clock, host: false, onStuck: "abandon" },
+  );
+  assert.ok(clock.now() < 200, `time went on to ${clock.now()}`);
+});
+
 test("onStuck is checked", async () => {
   const error = await rejection(run(() => {}, { host: false, onStuck: "kill" as never }));
   assert.ok(error instanceof TypeError);
   assert.match(error.message, /"kill" as onStuck: wanted "wait" or "abandon"/);
 });
+
+test("C10b nobody is given up while a shield inside has time left", () =>
+  stuckIn(async (told) => {
+    const seen: [string, number][] = [];
+    await withTaskGroup(async (group) => {
+      const stuck = group.attempt(async () => {
+        await shield(() => sleep(300), { timeout: 1000 });
+        seen.push(["shield", now()]);
+        await foreign().promise;
+      });
+      stuck.cancel();
+      const error = await rejection(stuck);
+      seen.push([(error as Error).name, now()]);
+    });
+    assert.deepEqual(seen, [
+      ["shield", 300],
+      ["StuckTaskError", 310],
+    ]);
+    assert.deepEqual(
+      told.map(({ at }) => at),
+      [110, 310],
+    );
+  }, abandon));

@@ -27,13 +27,15 @@ export class StuckWatch {
     if (this.#scope.ended) return;
     const gives = this.#scope.root.onStuck === "abandon";
     const stuck = stuckTasks(this.#scope);
+    const shielding = gives ? aroundShields(this.#scope) : undefined;
     for (const task of stuck) {
+      const givesThis = shielding?.has(task) === false;
       const now = task.root.clock.now();
-      if (!gives && now - (named.get(task) ?? -Infinity) < reportEvery) continue;
+      if (!givesThis && now - (named.get(task) ?? -Infinity) < reportEvery) continue;
       named.set(task, now);
       const waits = waitsOf(task);
       task.root.instruments?.taskStuck(task, waits);
-      if (gives) giveUp(task, waits);
+      if (givesThis) giveUp(task, waits);
     }
     const goesOn = gives && stuck.length > 0;
     this.#again(goesOn ? settlingTime : reportEvery, goesOn);
@@ -67,4 +69,14 @@ export function stuckTasks(scope: ScopeNode): TaskNode[] {
     if (above !== undefined) waiting.add(above);
   }
   return stuck.filter((task) => !waiting.has(task));
+}
+
+/** What has a shield inside that will end, and has not: nobody gives that up. */
+function aroundShields(scope: ScopeNode): Set<ScopeNode> {
+  const around = new Set<ScopeNode>();
+  for (let node: ScopeNode | undefined = scope; node !== undefined; node = successor(node, scope)) {
+    if (!node.hides || node.shieldEnd === Infinity) continue;
+    for (let at = node.parent; at !== undefined && !around.has(at); at = at.parent) around.add(at);
+  }
+  return around;
 }

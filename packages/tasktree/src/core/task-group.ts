@@ -2,7 +2,7 @@
 import { brief } from "../errors.ts";
 import { inScope, runBlock } from "./block.ts";
 import { checkLiving, checkScopeOptions, settle, type CancelScopeOptions } from "./cancel-scope.ts";
-import { checkFunction, within } from "./check.ts";
+import { checkFunction, checkOptions, within } from "./check.ts";
 import { currentFrame, here } from "./current.ts";
 import { GroupNode } from "./group.ts";
 import type { Scope, ScopeNode } from "./scope.ts";
@@ -117,6 +117,7 @@ export function withTaskGroup<T>(
  * ```
  */
 export function openTaskGroup(options: OpenTaskGroupOptions = {}): OpenTaskGroup {
+  checkOptions("open a group", options, here());
   const { parent } = options;
   if (parent !== undefined && parent !== "scope" && parent !== "root") {
     throw new TypeError(`Cannot use ${brief(parent)} as parent${within(here())}: wanted "scope" or "root"`);

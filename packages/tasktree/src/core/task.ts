@@ -5,6 +5,7 @@ import { combined, leavingWith } from "./block.ts";
 import { refused, passed } from "./checkpoint.ts";
 import { failuresIn, isCancellation } from "./classify.ts";
 import { bound, currentFrame, enter, here, type Locals } from "./current.ts";
+import { tellEnd, type EndWatcher } from "./end-watcher.ts";
 import type { GroupNode } from "./group.ts";
 import { ScopeNode } from "./scope.ts";
 import { rememberSite, Wait, WaitList, type Waitable } from "./wait-list.ts";
@@ -54,6 +55,8 @@ export class TaskNode<T = unknown> extends ScopeNode implements Task<T>, Waitabl
   observed = false;
   #joiners: WaitList<unknown, symbol | undefined> | undefined = undefined;
   #onEnd: ((outcome: Outcome<T>) => void)[] | undefined = undefined;
+  /** The first of those who watch for its end. */
+  endWatcher: EndWatcher | undefined = undefined;
 
   constructor(group: GroupNode, name: string | undefined, fnName: string, locals: Locals | undefined, mode: TaskMode) {
     super("task", group, group.root, locals, name ?? fnName, mode === "service" ? service : undefined);
@@ -181,6 +184,7 @@ export class TaskNode<T = unknown> extends ScopeNode implements Task<T>, Waitabl
     this.end();
     this.root.clock.steps++;
     this.root.instruments?.taskEnded(this, this.#outcome());
+    if (this.endWatcher !== undefined) tellEnd(this as TaskNode);
     const callbacks = this.#onEnd;
     this.#onEnd = this.#joiners = undefined;
     if (callbacks !== undefined) for (const told of callbacks) this.#call(told);
@@ -188,7 +192,9 @@ export class TaskNode<T = unknown> extends ScopeNode implements Task<T>, Waitabl
   }
 
   #wakeJoiners(): void {
-    for (const wait of this.#joiners!.waits) {
+    const line = this.#joiners!.waits;
+    // From the front each time: one that stands here twice leaves both places at once.
+    for (let wait = line.first; wait !== undefined; wait = line.first) {
       if (wait.payload === asOutcome) wait.wake(this.#outcome());
       else if (this.status === "ok") wait.wake(this.#result);
       else {

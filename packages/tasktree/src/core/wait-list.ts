@@ -17,6 +17,11 @@ export interface Waitable {
   describe(): string;
   /** The tasks without which the wait cannot end, where they are known. */
   holders?(): Iterable<Task>;
+  /**
+   * Somebody has left its line without having been woken there: was cut, or got another of the things it waited for. May
+   * wake who stood behind; must not throw, nor call user code.
+   */
+  left?(): void;
 }
 
 export interface WaitOptions {
@@ -34,6 +39,10 @@ function capture(resolve: (value: never) => void, reject: (error: unknown) => vo
 }
 
 function ignore(): void {}
+
+function everybody(): boolean {
+  return true;
+}
 
 /** Who stands in a line: one that waits there alone, or one that waits in several (see `choice.ts`). */
 export interface InLine extends Linked<InLine> {
@@ -100,6 +109,7 @@ export class Wait implements InLine {
     if (clock === undefined) return;
     this.handled();
     clock.inTurn(this.#reject, error);
+    this.on?.left?.();
   }
 
   handled(): void {
@@ -200,14 +210,34 @@ export class WaitList<T = void, P = undefined> {
     return first !== undefined;
   }
 
+  /** Lets the first in line go on with `error`; false if nobody waits. */
+  fail(error: unknown): boolean {
+    const first = this.#line.first;
+    first?.fail(error);
+    return first !== undefined;
+  }
+
+  /**
+   * Lets the first in line go to the end of another line, and wait on there; false if nobody waits. Reports go on to name
+   * the owner of this line.
+   */
+  moveFirst(to: WaitList<T, P>): boolean {
+    const first = this.#line.first;
+    if (first === undefined) return false;
+    this.#line.remove(first);
+    to.#line.push(first);
+    return true;
+  }
+
   /** Lets everybody go on with `value`. */
   wakeAll(value: T): void {
     for (let first = this.#line.first; first !== undefined; first = this.#line.first) first.wake(value);
   }
 
-  /** Lets everybody go on with `error`. */
-  failAll(error: unknown): void {
-    for (let first = this.#line.first; first !== undefined; first = this.#line.first) first.fail(error);
+  /** Lets everybody go on with `error`, or those only whose payload `which` accepts. */
+  failAll(error: unknown, which: (payload: P) => boolean = everybody): void {
+    // A copy: one that stands here twice leaves both places at once.
+    for (const wait of [...this.#line]) if (which(wait.payload as P)) wait.fail(error);
   }
 
   /** Puts a wait that somebody made in this line. @internal */
@@ -216,7 +246,7 @@ export class WaitList<T = void, P = undefined> {
   }
 
   /** @internal */
-  get waits(): Iterable<InLine> {
+  get waits(): LinkedList<InLine> {
     return this.#line;
   }
 }

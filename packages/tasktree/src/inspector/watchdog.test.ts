@@ -116,9 +116,17 @@ test("R4 without access to the stack stalls are told when they are over, after o
   for (const [NODE_OPTIONS, reason] of Object.entries(flags)) {
     const { stderr } = await debug(blocks, ["1000"], { env: { NODE_OPTIONS } });
     const lines = stderr.split("\n").filter((line) => line.startsWith("tasktree: "));
-    assert.equal(lines.length, 2, stderr);
     assert.ok(lines[0]!.endsWith(`cannot be read (${reason})`), stderr);
-    assert.match(lines[1]!, /^tasktree: the event loop was blocked for \d+ ms$/);
+    // A busy machine may add stalls of its own.
+    const stalls = lines.slice(1).map((line) => /^tasktree: the event loop was blocked for (\d+) ms$/.exec(line)?.[1]);
+    assert.ok(
+      stalls.every((ms) => ms !== undefined),
+      stderr,
+    );
+    assert.ok(
+      stalls.some((ms) => Number(ms) >= 950),
+      stderr,
+    );
   }
 });
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { collectGarbage } from "../../test/collect-garbage.ts";
 import { randomFrom } from "../../test/random.ts";
 import { virtually } from "../../test/virtual.ts";
 import {
@@ -249,6 +250,93 @@ test("Semaphore.release() gives back a permit of the current task before that of
       await others;
     });
     assert.deepEqual(semaphore.statistics(), { free: 2, held: 0, waiting: 0 });
+  });
+});
+
+test("Semaphore.release() gives back the current task's permits first, then the oldest, whoever came and went before", async () => {
+  await virtually(async () => {
+    const semaphore = new Semaphore(6);
+    await withTaskGroup(async (group) => {
+      const other = group.spawn(async () => {
+        for (let i = 0; i < 4; i++) await semaphore.acquire();
+        await sleepForever();
+      });
+      await waitAllTasksBlocked();
+      const [one, two] = [await semaphore.acquire(), await semaphore.acquire()];
+      semaphore.release();
+      one.release();
+      assert.deepEqual(semaphore.statistics(), { free: 1, held: 5, waiting: 0 });
+      const three = await semaphore.acquire();
+      two.release();
+      semaphore.release();
+      three.release();
+      assert.deepEqual(semaphore.statistics(), { free: 2, held: 4, waiting: 0 });
+      assert.deepEqual([...semaphore.holders()], [other]);
+      semaphore.release();
+      assert.deepEqual(semaphore.statistics(), { free: 3, held: 3, waiting: 0 });
+      other.cancel();
+    });
+  });
+});
+
+test("Semaphore holds no task that has given back its permits", async () => {
+  await virtually(async () => {
+    const semaphore = new Semaphore(1);
+    const tasks: WeakRef<object>[] = [];
+    const use = () =>
+      withTaskGroup(async (group) => {
+        const task = group.spawn(async () => {
+          await semaphore.acquire();
+          semaphore.release();
+        });
+        tasks.push(new WeakRef(task));
+      });
+    for (let round = 0; round < 10; round++) await use();
+    await new Promise((resolve) => setImmediate(resolve));
+    collectGarbage();
+    const left = tasks.filter((task) => task.deref() !== undefined).length;
+    assert.ok(left <= 2, `${left} of 10`); // what the last call has left on the stack may look alive
+    assert.deepEqual(semaphore.statistics(), idle);
+  });
+});
+
+/** Processor time for each of `many` permits that one task acquires and another releases, in milliseconds. */
+async function timeToRelease(many: number): Promise<number> {
+  const semaphore = new Semaphore(many);
+  let span!: NodeJS.CpuUsage;
+  await virtually(() =>
+    withTaskGroup(async (group) => {
+      await group.spawn(async () => {
+        for (let i = 0; i < many; i++) await semaphore.acquire();
+      });
+      span = process.cpuUsage();
+      for (let i = 0; i < many; i++) semaphore.release();
+    }),
+  );
+  span = process.cpuUsage(span);
+  assert.equal(semaphore.free, many);
+  return (span.user + span.system) / 1000 / many;
+}
+
+test("Semaphore.release() by another than the holder costs about as much with 100,000 permits as with 5,000", async () => {
+  await timeToRelease(5000);
+  const few = await timeToRelease(5000);
+  const many = await timeToRelease(100_000);
+  assert.ok(many < 8 * few, `${many} ms each against ${few} ms`);
+});
+
+test("Semaphore.release() of a task that holds none gives back the permit that was taken first", async () => {
+  await virtually(async () => {
+    const semaphore = new Semaphore(3);
+    await withTaskGroup(async (group) => {
+      const permits = await all([1, 2].map(() => () => semaphore.acquire()));
+      await group.spawn(() => semaphore.release());
+      assert.deepEqual(semaphore.statistics(), { free: 2, held: 1, waiting: 0 });
+      permits[0]!.release();
+      assert.deepEqual(semaphore.statistics(), { free: 2, held: 1, waiting: 0 });
+      permits[1]!.release();
+    });
+    assert.deepEqual(semaphore.statistics(), { free: 3, held: 0, waiting: 0 });
   });
 });
 

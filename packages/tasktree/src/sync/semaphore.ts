@@ -44,6 +44,8 @@ export class Semaphore implements Waitable {
   readonly max: number;
   #free: number;
   readonly #held = new LinkedList<HeldPermit>();
+  /** The same by task, kept from the first `release()` on: only that asks. */
+  #heldBy: Map<Task | undefined, Set<HeldPermit>> | undefined = undefined;
   readonly #waiters: WaitList<Permit, Task | typeof nobody> = new WaitList(this);
 
   /**
@@ -105,13 +107,7 @@ export class Semaphore implements Waitable {
    * @throws {InvalidStateError} If there are `max` already.
    */
   release(): void {
-    const task = currentTask();
-    let held = this.#held.first;
-    for (const permit of this.#held) {
-      if (permit.task !== task) continue;
-      held = permit;
-      break;
-    }
+    const held = this.#firstOf(currentTask()) ?? this.#held.first;
     if (held !== undefined) held.release();
     else if (this.#free < this.max) this.#pass();
     else throw new InvalidStateError(`Cannot release ${this.describe()}: nobody holds a permit`);
@@ -138,11 +134,21 @@ export class Semaphore implements Waitable {
   #give(task: Task | undefined): HeldPermit {
     const permit = new HeldPermit(this.#released, task);
     this.#held.push(permit);
+    if (this.#heldBy !== undefined) note(permit, this.#heldBy);
     return permit;
+  }
+
+  #firstOf(task: Task | undefined): HeldPermit | undefined {
+    if (this.#heldBy === undefined) {
+      this.#heldBy = new Map();
+      for (const permit of this.#held) note(permit, this.#heldBy);
+    }
+    return this.#heldBy.get(task)?.values().next().value;
   }
 
   readonly #released = (permit: HeldPermit): void => {
     this.#held.remove(permit);
+    if (this.#heldBy !== undefined) forget(permit, this.#heldBy);
     this.#pass();
   };
 
@@ -159,6 +165,18 @@ function checkPermits(value: unknown, least: number): void {
   throw new RangeError(
     `Cannot make a semaphore of ${brief(value)} permits: wanted a whole number from ${least}, or Infinity`,
   );
+}
+
+function note(permit: HeldPermit, heldBy: Map<Task | undefined, Set<HeldPermit>>): void {
+  const permits = heldBy.get(permit.task);
+  if (permits === undefined) heldBy.set(permit.task, new Set([permit]));
+  else permits.add(permit);
+}
+
+function forget(permit: HeldPermit, heldBy: Map<Task | undefined, Set<HeldPermit>>): void {
+  const permits = heldBy.get(permit.task);
+  permits?.delete(permit);
+  if (permits?.size === 0) heldBy.delete(permit.task);
 }
 
 /** Stands for code outside of any task. */

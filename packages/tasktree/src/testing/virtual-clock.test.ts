@@ -96,6 +96,24 @@ test("VirtualClock jumps while a task waits for the real world", async () => {
   });
 });
 
+test("VirtualClock starts at any finite number, and nowhere else", async () => {
+  for (const start of [-1000, 0, 0.5, -0.5]) {
+    const clock = new VirtualClock({ start });
+    assert.equal(clock.now(), start);
+    await run(() => sleep(10), { clock });
+    assert.equal(clock.now(), Math.ceil(start + 10));
+  }
+  for (const [start, shown] of [
+    [Number.NaN, "NaN"],
+    [Infinity, "Infinity"],
+    [-Infinity, "-Infinity"],
+    ["5" as never, '"5"'],
+  ] as const) {
+    const message = `Cannot start a clock at ${shown}: wanted a finite number`;
+    assert.throws(() => new VirtualClock({ start }), { name: "RangeError", message });
+  }
+});
+
 test("VirtualClock begins where it is told to", async () => {
   const clock = new VirtualClock({ start: 500 });
   assert.equal(clock.now(), 500);
@@ -147,10 +165,38 @@ test("VirtualClock.advance(0) lets everybody who can run do so", async () => {
   await ended;
 });
 
+test("VirtualClock.advance() never moves time back, though others have moved it on meanwhile", async () => {
+  const { clock, seen, ended } = driven(async (log) => {
+    await sleep(50);
+    log("woken");
+    await sleep(100);
+  });
+  const times = await Promise.all([100, 10, 0].map((ms) => clock.advance(ms).then(() => clock.now())));
+  assert.deepEqual(
+    times,
+    times.toSorted((a, b) => a - b),
+  );
+  assert.equal(clock.now(), 100);
+  assert.deepEqual(seen, ["woken at 50"]);
+  await clock.advance(50);
+  await ended;
+});
+
+test("VirtualClock.advance() does not undo a jump", async () => {
+  const clock = new VirtualClock();
+  const ended = run(() => sleep(1000), { clock });
+  await clock.advance(1);
+  assert.ok(clock.now() === 1 || clock.now() === 1000);
+  await ended;
+  assert.equal(clock.now(), 1000);
+});
+
 test("VirtualClock.advance() rejects a time that is not one", async () => {
   const clock = new VirtualClock();
   await assert.rejects(clock.advance(-1), RangeError);
   await assert.rejects(clock.advance(Number.NaN), RangeError);
+  await assert.rejects(clock.advance(Infinity), RangeError);
+  assert.equal(clock.now(), 0);
 });
 
 test("one VirtualClock may drive several runs, whose times agree", async () => {

@@ -52,10 +52,11 @@ export class VirtualClock implements ClockDriver {
    * Moves time on by `ms` milliseconds. What is due on the way happens at its time, and everybody gets to wait again
    * before time goes on. Not a checkpoint: to be called by the test, outside of the tasks it drives.
    *
-   * @throws {RangeError} If `ms` is NaN or negative.
+   * @throws {RangeError} If `ms` is NaN, negative, or Infinity, at which nobody would ever arrive.
    */
   async advance(ms: number): Promise<void> {
-    if (!(ms >= 0)) throw new RangeError(`Cannot advance time by ${brief(ms)} ms: wanted 0 or more`);
+    if (!(ms >= 0 && ms < Infinity))
+      throw new RangeError(`Cannot advance time by ${brief(ms)} ms: wanted a finite number from 0`);
     const target = this.#now + ms;
     await this.#silence();
     for (let tick = this.#next(); tick <= target; tick = this.#next()) {

@@ -1,5 +1,5 @@
-import type { Adapter, Begin, Peer } from "../lib/contract.ts";
-import { BATCH, sleepMs, step, TIMEOUT_MS } from "../scenarios/index.ts";
+import type { Adapter, Begin } from "../../lib/contract.ts";
+import { BATCH, sleepMs, step, TIMEOUT_MS } from "../../scenarios/work.ts";
 
 /** How a task is entered: called, or called within a context. */
 export type Enter = <T>(task: () => Promise<T>) => Promise<T>;
@@ -22,7 +22,7 @@ function untilAborted(signal: AbortSignal): Promise<never> {
   });
 }
 
-export function rawScenarios(enter: Enter): Record<string, Adapter> {
+export function rawTasks(enter: Enter): Record<string, Adapter> {
   return {
     async "spawn-join"(n) {
       let sum = 0;
@@ -104,9 +104,3 @@ export function rawScenarios(enter: Enter): Record<string, Adapter> {
     },
   };
 }
-
-export const raw: Peer = {
-  name: "raw",
-  describe: () => "native promises",
-  scenarios: rawScenarios((task) => task()),
-};

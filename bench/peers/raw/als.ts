@@ -1,11 +1,11 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import type { Peer } from "../lib/contract.ts";
-import { rawScenarios } from "./raw.ts";
+import type { Peer } from "../../lib/contract.ts";
+import { rawTasks } from "./tasks.ts";
 
 const storage = new AsyncLocalStorage<object>();
 
 export const rawAls: Peer = {
   name: "raw-als",
   describe: () => "native promises, each task entered with AsyncLocalStorage.run",
-  scenarios: rawScenarios((task) => storage.run({}, task)),
+  scenarios: rawTasks((task) => storage.run({}, task)),
 };

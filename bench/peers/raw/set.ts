@@ -1,4 +1,4 @@
-import type { Peer } from "../lib/contract.ts";
+import type { Peer } from "../../lib/contract.ts";
 
 type Reject = (reason: Error) => void;
 

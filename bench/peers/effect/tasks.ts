@@ -1,20 +1,19 @@
 import { Effect, Fiber } from "effect";
-import type { Adapter, Peer } from "../lib/contract.ts";
-import { packageVersion } from "../lib/version.ts";
-import { BATCH, sleepMs, step, TIMEOUT_MS } from "../scenarios/index.ts";
+import type { Adapter } from "../../lib/contract.ts";
+import { BATCH, sleepMs, step, TIMEOUT_MS } from "../../scenarios/work.ts";
 
 /** How the tasks themselves are written: with combinators, or as generators. What starts them is the same. */
-type Tasks = {
+export type Tasks = {
   stepped: (i: number) => Effect.Effect<number>;
   then: (i: number, before: Effect.Effect<unknown>, tell: (i: number) => void) => Effect.Effect<void>;
 };
 
-const combinators: Tasks = {
+export const combinators: Tasks = {
   stepped: (i) => Effect.promise(() => step(i)),
   then: (i, before, tell) => Effect.map(before, () => tell(i)),
 };
 
-const generators: Tasks = {
+export const generators: Tasks = {
   stepped: (i) =>
     Effect.gen(function* () {
       return yield* Effect.promise(() => step(i));
@@ -26,7 +25,7 @@ const generators: Tasks = {
     }),
 };
 
-function scenariosWith({ stepped, then }: Tasks): Record<string, Adapter> {
+export function tasksAs({ stepped, then }: Tasks): Record<string, Adapter> {
   return {
     "spawn-join": (n) =>
       Effect.runPromise(
@@ -84,7 +83,7 @@ function scenariosWith({ stepped, then }: Tasks): Record<string, Adapter> {
 }
 
 // No generator here: `finally` in one does not run when its fiber is interrupted, cleanup is `ensuring` either way.
-const cancel: Adapter = (n, begin) =>
+export const cancel: Adapter = (n, begin) =>
   Effect.runPromise(
     Effect.gen(function* () {
       let ended = 0;
@@ -106,17 +105,3 @@ const cancel: Adapter = (n, begin) =>
       return ended;
     }),
   );
-
-const version = (): string => `effect ${packageVersion("node_modules/effect")}`;
-
-export const effect: Peer = {
-  name: "effect",
-  describe: () => `${version()}, tasks of combinators (its fastest form)`,
-  scenarios: { ...scenariosWith(combinators), cancel },
-};
-
-export const effectGen: Peer = {
-  name: "effect-gen",
-  describe: () => `${version()}, tasks as Effect.gen (the form its guide prefers)`,
-  scenarios: scenariosWith(generators),
-};

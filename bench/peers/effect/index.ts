@@ -1,0 +1,20 @@
+import type { Peer } from "../../lib/contract.ts";
+import { packageVersion } from "../../lib/version.ts";
+import { channels } from "./channels.ts";
+import { combine } from "./combine.ts";
+import { sync } from "./sync.ts";
+import { cancel, combinators, generators, tasksAs } from "./tasks.ts";
+
+const version = (): string => `effect ${packageVersion("node_modules/effect")}`;
+
+export const effect: Peer = {
+  name: "effect",
+  describe: () => `${version()}, tasks of combinators (its fastest form)`,
+  scenarios: { ...tasksAs(combinators), cancel, ...sync, ...combine, ...channels },
+};
+
+export const effectGen: Peer = {
+  name: "effect-gen",
+  describe: () => `${version()}, tasks as Effect.gen (the form its guide prefers)`,
+  scenarios: tasksAs(generators),
+};

@@ -1,0 +1,62 @@
+import type { Scenario } from "../lib/contract.ts";
+import { CONTENDERS, PERMITS, sumBelow } from "./work.ts";
+
+const held =
+  "Who holds it takes one asynchronous step, adds to the sum, and releases it. Nobody guards against a step that throws, but effect.";
+const forms =
+  "raw: a promise for each turn, chained to the one before. tasktree: Mutex.acquire and guard.release. async-mutex: Mutex.acquire. async-sema: a Sema of 1. effect: a Semaphore of 1, take and release where it is free, withPermit where it is contended.";
+const absent = "Absent: effection has no mutex and no semaphore.";
+
+/** So many tasks stand in line at once, each for one turn; then the next so many. */
+function mutexLine(length: number): Scenario {
+  return {
+    name: `mutex-line-${length}`,
+    title: `A mutex with ${length.toLocaleString("en")} tasks in line, each for one turn`,
+    unit: "turn",
+    operations: 100_000,
+    quickOperations: Math.max(length, 10_000),
+    sequential: true,
+    expected: sumBelow,
+    notes: [held, forms, absent],
+  };
+}
+
+export const lineLengths: number[] = [1000, 10_000, 100_000];
+
+export const syncScenarios: Scenario[] = [
+  {
+    name: "mutex",
+    title: "Acquire a free mutex and release it, one after the other",
+    unit: "turn",
+    operations: 200_000,
+    quickOperations: 20_000,
+    sequential: true,
+    expected: sumBelow,
+    notes: [forms, absent],
+  },
+  {
+    name: "mutex-contended",
+    title: `${CONTENDERS} tasks take turns with a mutex`,
+    unit: "turn",
+    operations: 100_000,
+    quickOperations: 20_000,
+    sequential: true,
+    expected: sumBelow,
+    notes: [held, forms, absent],
+  },
+  ...lineLengths.map(mutexLine),
+  {
+    name: "semaphore",
+    title: `${CONTENDERS} tasks take turns with the ${PERMITS} permits of a semaphore`,
+    unit: "turn",
+    operations: 100_000,
+    quickOperations: 20_000,
+    sequential: true,
+    expected: sumBelow,
+    notes: [
+      held,
+      "raw: a counter and a line of resolve functions. tasktree: Semaphore.acquire and permit.release. async-mutex: Semaphore.acquire. async-sema: Sema. effect: withPermit.",
+      absent,
+    ],
+  },
+];

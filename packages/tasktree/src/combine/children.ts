@@ -1,0 +1,47 @@
+/** Functions as children of a group: those whose values are needed, and those that may fail. */
+import { currentScope, currentTask, type Outcome, type TaskGroup } from "../lowlevel.ts";
+import { feed, Room } from "./feed.ts";
+import { checkJob, nameOf, type Job, type Jobs } from "./functions.ts";
+
+/**
+ * To be called in the task of a function that threw: if the task ends as cancelled by itself, the group is failed with
+ * that, since a value will be missing and nothing else tells.
+ */
+export function gaveNoValue(group: TaskGroup): void {
+  if (!currentScope().cancelRequested) return;
+  currentTask()!.onEnd((outcome) => {
+    if (outcome.status === "cancelled") group.trySpawn(() => Promise.reject(outcome.error));
+  });
+}
+
+/**
+ * Runs functions as attempts, `limit` at a time, and gives how each has ended.
+ *
+ * After a cancellation nobody is there to be given a failure: it fails the group then, and what this gives has gaps.
+ */
+export async function attemptAll<T>(
+  what: string,
+  group: TaskGroup,
+  jobs: Jobs<T>,
+  limit: number,
+  wrapped: (job: Job<T>) => Job<unknown> = (job) => job,
+): Promise<Outcome<unknown>[]> {
+  const room = new Room(what, limit);
+  const outcomes: Outcome<unknown>[] = [];
+  const told: Promise<void>[] = [];
+  await feed(jobs, room, (job, at) => {
+    checkJob(what, at, job);
+    outcomes.push(undefined as never);
+    const task = group.attempt(wrapped(job), { name: nameOf(what, job, at) });
+    told.push(
+      task.outcome().then((outcome) => {
+        outcomes[at] = outcome;
+        room.leave();
+      }, ignore),
+    );
+  });
+  await Promise.all(told);
+  return outcomes;
+}
+
+function ignore(): void {}

@@ -1,0 +1,68 @@
+/** Starting children for what a source gives, as there is room for them. */
+import { refused, WaitList, type Waitable } from "../lowlevel.ts";
+import { isAsync } from "./functions.ts";
+
+/**
+ * How many may be in work at a time.
+ *
+ * A semaphore without permits: an object for each item would cost more than the item. Only {@link feed} waits here.
+ */
+export class Room implements Waitable {
+  readonly #what: string;
+  #free: number;
+  readonly #feeder = new WaitList(this);
+
+  constructor(what: string, limit: number) {
+    this.#what = what;
+    this.#free = limit;
+  }
+
+  get full(): boolean {
+    return this.#free === 0;
+  }
+
+  enter(): void {
+    this.#free--;
+  }
+
+  leave(): void {
+    this.#free++;
+    this.#feeder.wake();
+  }
+
+  /** Cancellation: Checkpoint, nothing lost. */
+  wait(): Promise<void> {
+    return refused() ?? this.#feeder.wait();
+  }
+
+  describe(): string {
+    return `room for another item of ${this.#what}`;
+  }
+}
+
+/**
+ * Calls `start` for each item, in order, as there is room; an item is taken from its source only then.
+ *
+ * Cancellation: Checkpoint, effects possible: if this call is cancelled, the rest is not taken, and the source is closed.
+ */
+export async function feed<T>(
+  items: Iterable<T> | AsyncIterable<T>,
+  room: Room,
+  start: (item: T, index: number) => void,
+): Promise<void> {
+  let index = 0;
+  if (isAsync(items)) {
+    for await (const item of items) {
+      room.enter();
+      start(item, index++);
+      if (room.full) await room.wait();
+    }
+  } else {
+    // A loop of its own: `for await` would let the first ones run on before the last ones have started.
+    for (const item of items) {
+      room.enter();
+      start(item, index++);
+      if (room.full) await room.wait();
+    }
+  }
+}

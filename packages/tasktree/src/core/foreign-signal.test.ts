@@ -1,4 +1,4 @@
-/** What a foreign signal is left with when the scopes that it could cancel have ended (rule C7, the last sentence but one). */
+/** What is left on a foreign signal when the scopes that it could cancel have ended: rule C7. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { virtually } from "../../test/virtual.ts";

@@ -1176,6 +1176,24 @@ test("K5a services and unawaited attempts count, and nested groups keep their ow
     assert.equal(last, errors[2]);
   }));
 
+test("K5a a primitive that two have thrown counts twice, an error that two have thrown once", () =>
+  virtually(async () => {
+    const error = new Error("shared");
+    const group = withTaskGroup(
+      (group) => {
+        for (const thrown of ["again", error, "again", error, undefined, undefined]) {
+          group.spawn(() => {
+            throw thrown;
+          });
+        }
+      },
+      { failures: "collect" },
+    );
+    const aggregate = await rejection(group);
+    assert.ok(aggregate instanceof AggregateError);
+    assert.deepEqual(aggregate.errors, ["again", error, "again", undefined, undefined]);
+  }));
+
 test("K5a failures beat a cancellation also when they are collected", () =>
   virtually(async () => {
     const error = new Error("before");

@@ -520,35 +520,44 @@ test("K14e a group that was joined, or never had a child, is disposed of at once
     assert.equal(joined.cancelRequested, false);
   }));
 
-test("K14a K14e join and disposal from inside the group are a DeadlockError, and the group goes on", () =>
-  virtually(async () => {
-    const errors: unknown[] = [];
+test("K14a K14e join and disposal from inside the group are a DeadlockError, and the group goes on", async () => {
+  const errors: unknown[] = [];
+  const ended = virtually(async () => {
     const group = openTaskGroup({ name: "workers" });
-    const close: [() => Promise<void>, string][] = [
-      [() => group.join(), "join"],
-      [() => group[Symbol.asyncDispose](), "dispose of"],
-    ];
-    for (const [call, what] of close) {
+    for (const [name, close] of [
+      ["join", () => group.join()],
+      ["dispose of", () => group[Symbol.asyncDispose]()],
+    ] as const) {
       const inside = [
-        call,
-        () => withTaskGroup((inner) => void inner.spawn(call)),
-        () => withCancelScope(call),
-        () => shield(call, { timeout: 10 }),
+        close,
+        () => withTaskGroup((inner) => void inner.spawn(close)),
+        () => withCancelScope(close),
+        () => shield(close, { timeout: 10 }),
       ];
-      for (const [at, run] of inside.entries()) {
-        const error = await rejection(group.attempt(run, { name: `child-${at}` }));
+      for (const [at, block] of inside.entries()) {
+        const error = await rejection(group.attempt(block, { name: `child-${at}` }));
         assert.ok(error instanceof DeadlockError);
-        assert.match(error.message, new RegExp(`^Cannot ${what} group '.*workers' from '.*child-${at}.*' inside it`));
+        assert.match(error.message, new RegExp(`^Cannot ${name} group '.*workers' from '.*child-${at}.*' inside it`));
         errors.push(error);
       }
     }
-    assert.equal(errors.length, 8);
     assert.equal(group.cancelRequested, false);
     let finished = false;
     group.spawn(() => sleep(10).then(() => (finished = true)));
     await group.join();
     assert.equal(finished, true);
-  }));
+  });
+  // If it does hang, nothing can cut it.
+  let turns = 0;
+  void ended.then(
+    () => (turns = Infinity),
+    () => (turns = Infinity),
+  );
+  while (turns++ < 1000) await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(turns, Infinity, `the group hangs after ${errors.length} calls`);
+  await ended;
+  assert.equal(errors.length, 8);
+});
 
 test("K14a K14e a child that outlives its group's end there and then may join and dispose of what has ended", () =>
   virtually(async () => {

@@ -564,10 +564,11 @@ test("K3e C8b the end of a shield in a service does not let in what the service 
             (error: unknown) => log.push(`${name} cut ${now()}: ${isCancelled(error) ? String(error.reason) : ""}`),
           );
         };
-        const first = shielded("first");
-        group.spawn(() => first().then(() => sleepForever().catch(() => log.push(`first ended ${now()}`))), {
-          service: true,
-        });
+        const first = async (): Promise<void> => {
+          await shielded("first")();
+          await sleepForever().catch(() => log.push(`first ended ${now()}`));
+        };
+        group.spawn(first, { service: true });
         const second = group.spawn(shielded("second"), { service: true });
         await waitAllTasksBlocked();
         group.cancel("group");
@@ -585,8 +586,11 @@ test("K3e the end of a shield leaves a service inside one that outlives the othe
       rejection(
         withTaskGroup(async (group) => {
           group.spawn(() => sleepForever().catch(() => log.push(`service ${now()}`)), { service: true });
-          const cleanUp = (): Promise<unknown> => sleep(50).then(() => log.push(`child ${now()}`));
-          group.spawn(() => sleepForever().finally(cleanUp));
+          group.spawn(async () => {
+            await rejection(sleepForever());
+            await sleep(50);
+            log.push(`child ${now()}`);
+          });
           await sleep(200);
           group.cancel();
           await checkpoint();

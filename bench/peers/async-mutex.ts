@@ -4,23 +4,21 @@ import { packageVersion } from "../lib/version.ts";
 import { lineLengths } from "../scenarios/sync.ts";
 import { CONTENDERS, deal, LIMIT, numbers, PERMITS, step, sumOf } from "../scenarios/work.ts";
 
-function mutexLine(length: number): Adapter {
-  return async (n) => {
-    const mutex = new Mutex();
-    let sum = 0;
-    async function turn(i: number): Promise<void> {
-      const release = await mutex.acquire();
-      sum += await step(i);
-      release();
-    }
-    for (let first = 0; first < n; first += length) {
-      const turns: Promise<void>[] = [];
-      for (let i = first; i < Math.min(first + length, n); i++) turns.push(turn(i));
-      await Promise.all(turns);
-    }
-    return sum;
-  };
-}
+const mutexLine: Adapter = async (n, begin) => {
+  const mutex = new Mutex();
+  let sum = 0;
+  async function turn(i: number): Promise<void> {
+    const release = await mutex.acquire();
+    sum += await step(i);
+    release();
+  }
+  const release = await mutex.acquire();
+  const turns = numbers(n).map(turn);
+  begin();
+  release();
+  await Promise.all(turns);
+  return sum;
+};
 
 export const asyncMutex: Peer = {
   name: "async-mutex",
@@ -51,7 +49,7 @@ export const asyncMutex: Peer = {
       return sum;
     },
 
-    ...Object.fromEntries(lineLengths.map((length) => [`mutex-line-${length}`, mutexLine(length)])),
+    ...Object.fromEntries(lineLengths.map((length) => [`mutex-line-${length}`, mutexLine])),
 
     async semaphore(n) {
       const semaphore = new Semaphore(PERMITS);

@@ -21,23 +21,21 @@ function contended(permits: number): Adapter {
   };
 }
 
-function mutexLine(length: number): Adapter {
-  return async (n) => {
-    const sema = new Sema(1, { capacity: length });
-    let sum = 0;
-    async function turn(i: number): Promise<void> {
-      await sema.acquire();
-      sum += await step(i);
-      sema.release();
-    }
-    for (let first = 0; first < n; first += length) {
-      const turns: Promise<void>[] = [];
-      for (let i = first; i < Math.min(first + length, n); i++) turns.push(turn(i));
-      await Promise.all(turns);
-    }
-    return sum;
-  };
-}
+const mutexLine: Adapter = async (n, begin) => {
+  const sema = new Sema(1, { capacity: n });
+  let sum = 0;
+  async function turn(i: number): Promise<void> {
+    await sema.acquire();
+    sum += await step(i);
+    sema.release();
+  }
+  await sema.acquire();
+  const turns = numbers(n).map(turn);
+  begin();
+  sema.release();
+  await Promise.all(turns);
+  return sum;
+};
 
 export const asyncSema: Peer = {
   name: "async-sema",
@@ -55,7 +53,7 @@ export const asyncSema: Peer = {
     },
 
     "mutex-contended": contended(1),
-    ...Object.fromEntries(lineLengths.map((length) => [`mutex-line-${length}`, mutexLine(length)])),
+    ...Object.fromEntries(lineLengths.map((length) => [`mutex-line-${length}`, mutexLine])),
     semaphore: contended(PERMITS),
 
     async limit(n) {

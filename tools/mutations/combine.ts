@@ -64,15 +64,15 @@ export const ofCombine: readonly Mutation[] = [
   },
   {
     clause: "B1e",
-    file: "packages/tasktree/src/combine/map-concurrent.ts",
-    find: "await group?.[Symbol.asyncDispose]();",
-    replace: "void group?.[Symbol.asyncDispose]();",
+    file: "packages/tasktree/src/combine/results.ts",
+    find: "if (begun) await this.#work.end();",
+    replace: "if (begun) void this.#work.end();",
   },
   {
     clause: "B1e",
     file: "packages/tasktree/src/combine/map-concurrent.ts",
-    find: "this.#inContext(() => {\n        group",
-    replace: "[0].forEach(() => {\n        group",
+    find: "this.#inContext(() => {\n      this.#group",
+    replace: "[0].forEach(() => {\n      this.#group",
   },
   {
     clause: "B1f",
@@ -118,8 +118,32 @@ export const ofCombine: readonly Mutation[] = [
   },
   {
     clause: "B1g",
-    file: "packages/tasktree/src/combine/map-concurrent.ts",
+    file: "packages/tasktree/src/combine/results.ts",
     find: "const pause = refused() ??",
     replace: "const pause =",
+  },
+  {
+    clause: "B1a",
+    file: "packages/tasktree/src/core/scope.ts",
+    find: "(this.#flags & handedOut) === 0 &&",
+    replace: "",
+  },
+  {
+    clause: "B1a",
+    file: "packages/tasktree/src/core/scope.ts",
+    find: "      this.children?.first === undefined &&\n",
+    replace: "",
+  },
+  {
+    clause: "B1e",
+    file: "packages/tasktree/src/core/task.ts",
+    find: "if (this.root.instruments !== undefined || this.root.debug) return false;",
+    replace: "",
+  },
+  {
+    clause: "X1a",
+    file: "packages/tasktree/src/combine/slots.ts",
+    find: "await inContext(this.#call, item, index)",
+    replace: "await this.#call(item, index)",
   },
 ];

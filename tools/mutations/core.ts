@@ -684,13 +684,13 @@ export const ofTheCore: readonly Mutation[] = [
   {
     clause: "C10a",
     file: "packages/tasktree/src/core/stuck.ts",
-    find: "if (!gives && now - (named.get(task) ?? -Infinity) < reportEvery) continue;",
+    find: "if (!givesThis && now - (named.get(task) ?? -Infinity) < reportEvery) continue;",
     replace: "",
   },
   {
     clause: "C10b",
     file: "packages/tasktree/src/core/stuck.ts",
-    find: "if (gives) giveUp(task, waits);",
+    find: "if (givesThis) giveUp(task, waits);",
     replace: "",
   },
   {
@@ -912,8 +912,8 @@ export const ofTheCore: readonly Mutation[] = [
   {
     clause: "F1",
     file: "packages/tasktree/src/core/wait-list.ts",
-    find: "const first = this.#line.first;",
-    replace: "const first = this.#line.last;",
+    find: "    const first = this.#line.first;\n    first?.wake(value);",
+    replace: "    const first = this.#line.last;\n    first?.wake(value);",
   },
   {
     clause: "F2",

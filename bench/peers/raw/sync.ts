@@ -1,6 +1,6 @@
 import type { Adapter } from "../../lib/contract.ts";
 import { lineLengths } from "../../scenarios/sync.ts";
-import { CONTENDERS, deal, PERMITS, step } from "../../scenarios/work.ts";
+import { CONTENDERS, deal, numbers, PERMITS, step } from "../../scenarios/work.ts";
 import { Line } from "./line.ts";
 
 /** Each turn waits for the promise of the turn before. */
@@ -43,23 +43,21 @@ class RawSemaphore {
   }
 }
 
-function mutexLine(length: number): Adapter {
-  return async (n) => {
-    const mutex = new ChainedMutex();
-    let sum = 0;
-    async function turn(i: number): Promise<void> {
-      const release = await mutex.acquire();
-      sum += await step(i);
-      release();
-    }
-    for (let first = 0; first < n; first += length) {
-      const turns: Promise<void>[] = [];
-      for (let i = first; i < Math.min(first + length, n); i++) turns.push(turn(i));
-      await Promise.all(turns);
-    }
-    return sum;
-  };
-}
+const mutexLine: Adapter = async (n, begin) => {
+  const mutex = new ChainedMutex();
+  let sum = 0;
+  async function turn(i: number): Promise<void> {
+    const release = await mutex.acquire();
+    sum += await step(i);
+    release();
+  }
+  const release = await mutex.acquire();
+  const turns = numbers(n).map(turn);
+  begin();
+  release();
+  await Promise.all(turns);
+  return sum;
+};
 
 export const rawSync: Record<string, Adapter> = {
   async mutex(n) {
@@ -87,7 +85,7 @@ export const rawSync: Record<string, Adapter> = {
     return sum;
   },
 
-  ...Object.fromEntries(lineLengths.map((length) => [`mutex-line-${length}`, mutexLine(length)])),
+  ...Object.fromEntries(lineLengths.map((length) => [`mutex-line-${length}`, mutexLine])),
 
   async semaphore(n) {
     const semaphore = new RawSemaphore(PERMITS);

@@ -5,27 +5,27 @@ import { CONTENDERS, deal, PERMITS, step } from "../../scenarios/work.ts";
 
 const { Mutex, run, Semaphore, withTaskGroup } = tt;
 
-export function mutexLine(length: number): Adapter {
-  return (n) =>
-    run(
-      async () => {
-        const mutex = new Mutex();
-        let sum = 0;
-        async function turn(i: number): Promise<void> {
-          const guard = await mutex.acquire();
-          sum += await step(i);
-          guard.release();
-        }
-        for (let first = 0; first < n; first += length) {
-          await withTaskGroup(async (group) => {
-            for (let i = first; i < Math.min(first + length, n); i++) group.spawn(() => turn(i));
+export const mutexLine: Adapter = (n, begin) =>
+  run(
+    async () => {
+      const mutex = new Mutex();
+      let sum = 0;
+      await withTaskGroup(async (group) => {
+        const first = await mutex.acquire();
+        for (let i = 0; i < n; i++) {
+          group.spawn(async () => {
+            const guard = await mutex.acquire();
+            sum += await step(i);
+            guard.release();
           });
         }
-        return sum;
-      },
-      { host: false },
-    );
-}
+        begin();
+        first.release();
+      });
+      return sum;
+    },
+    { host: false },
+  );
 
 export const sync: Record<string, Adapter> = {
   mutex: (n) =>
@@ -64,7 +64,7 @@ export const sync: Record<string, Adapter> = {
       { host: false },
     ),
 
-  ...Object.fromEntries(lineLengths.map((length) => [`mutex-line-${length}`, mutexLine(length)])),
+  ...Object.fromEntries(lineLengths.map((length) => [`mutex-line-${length}`, mutexLine])),
 
   semaphore: (n) =>
     run(

@@ -1,4 +1,4 @@
-import { quiet, withTaskGroup } from "../lowlevel.ts";
+import { quiet, withTaskGroup, type TaskGroup } from "../lowlevel.ts";
 import { gaveNoValue } from "./children.ts";
 import { feed, Room } from "./feed.ts";
 import {
@@ -6,11 +6,13 @@ import {
   checkLimit,
   checkOptions,
   inShape,
+  isAsync,
   nameOf,
   type Job,
   type JobRecord,
   type Jobs,
 } from "./functions.ts";
+import { Slots, type Work } from "./slots.ts";
 
 export interface AllOptions {
   /** How many run at a time; default: all of them. An async iterable is read as there is room. */
@@ -57,23 +59,46 @@ export function all(jobs: Jobs<unknown> | JobRecord, options: AllOptions = {}): 
 }
 
 async function values(jobs: Jobs<unknown>, limit: number): Promise<unknown[]> {
-  const room = new Room("all", limit);
   const results: unknown[] = [];
-  await withTaskGroup((group) =>
-    feed(jobs, room, (job, at) => {
+  if (isAsync(jobs) || limit === Infinity) {
+    await withTaskGroup((group) => startAll(group, jobs, limit, results));
+    return results;
+  }
+  let slots: Slots<Job<unknown>, unknown, number> | undefined;
+  const work: Work<Job<unknown>, unknown, number> = {
+    what: "all",
+    limit,
+    nameOf: (job, at) => nameOf("all", job, at),
+    enter(job, at) {
       checkJob("all", at, job);
-      results.push(undefined);
-      const run = async (): Promise<void> => {
-        try {
-          results[at] = await job();
-        } catch (error) {
-          gaveNoValue(group);
-          throw error;
-        }
-        room.leave();
-      };
-      group.spawn(run, { name: nameOf("all", job, at) });
-    }),
-  );
+      return results.push(undefined) - 1;
+    },
+    call: (job) => job(),
+    done: (at, value) => (results[at] = value),
+  };
+  try {
+    await withTaskGroup((group) => (slots = new Slots(group, jobs, work)).start());
+  } finally {
+    slots?.close();
+  }
   return results;
+}
+
+/** A task for each, as there is room. */
+async function startAll(group: TaskGroup, jobs: Jobs<unknown>, limit: number, results: unknown[]): Promise<void> {
+  const room = new Room("all", limit);
+  await feed(jobs, room, (job, at) => {
+    checkJob("all", at, job);
+    results.push(undefined);
+    const run = async (): Promise<void> => {
+      try {
+        results[at] = await job();
+      } catch (error) {
+        gaveNoValue(group);
+        throw error;
+      }
+      room.leave();
+    };
+    group.spawn(run, { name: nameOf("all", job, at) });
+  });
 }

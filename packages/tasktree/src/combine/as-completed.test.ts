@@ -88,7 +88,7 @@ test("B1g a function of asCompleted() that was cancelled by itself comes out of 
     };
     const error = await rejection(collect(asCompleted([sleepForever, cut])));
     assert.ok(error instanceof WorkCancelledError);
-    assert.match(error.message, /^Task 'main\/asCompleted\/feed\//);
+    assert.match(error.message, /^Task 'main\/asCompleted\/items\//);
   });
 });
 
@@ -173,8 +173,8 @@ test("B1g asCompleted() runs in the scope and with the values of the call, where
     const results = local.run("caller", () => asCompleted([where, async () => where()]));
     await withTaskGroup(async (group) => {
       assert.deepEqual(await group.spawn(() => collect(results), { name: "consumer" }), [
-        "caller main/asCompleted/feed/where",
-        "caller main/asCompleted/feed/asCompleted[1]",
+        "caller main/asCompleted/items/where",
+        "caller main/asCompleted/items/asCompleted[1]",
       ]);
     });
   });

@@ -2,6 +2,7 @@ import { brief } from "../errors.ts";
 import { checkJob, checkLimit, checkOptions, entriesOf, isAsync, isIterable, isRecord, nameOf } from "./functions.ts";
 import type { Job, JobRecord, Jobs } from "./functions.ts";
 import { Mapping } from "./map-concurrent.ts";
+import { Results } from "./results.ts";
 
 export interface AsCompletedOptions {
   /** How many are in work, or done and not yet taken, at a time; default: all of them. A source is read as there is room. */
@@ -53,13 +54,13 @@ export function asCompleted(
   checkLimit(what, limit);
   if (isAsync(jobs) || isIterable(jobs)) {
     if (Array.isArray(jobs)) jobs.forEach((job, at) => checkJob(what, at, job));
-    return new Mapping(what, jobs, (job) => job(), limit, false, taskName).results();
+    return new Results(new Mapping(what, jobs, (job) => job(), limit, false, taskName));
   }
   if (!isRecord(jobs)) {
     throw new TypeError(`Cannot run ${what} of ${brief(jobs)}: wanted an iterable or a record of functions`);
   }
   const pair = async ([key, job]: [string, Job<unknown>]): Promise<unknown> => [key, await job()];
-  return new Mapping(what, entriesOf(what, jobs), pair, limit, false, ([, job], at) => taskName(job, at)).results();
+  return new Results(new Mapping(what, entriesOf(what, jobs), pair, limit, false, ([, job], at) => taskName(job, at)));
 }
 
 const what = "asCompleted";

@@ -3,8 +3,6 @@ import { Deque } from "../internal/deque.ts";
 import {
   bound,
   openTaskGroup,
-  passed,
-  refused,
   WaitList,
   withTaskGroup,
   type OpenTaskGroup,
@@ -13,7 +11,9 @@ import {
 } from "../lowlevel.ts";
 import { gaveNoValue } from "./children.ts";
 import { feed, Room } from "./feed.ts";
-import { checkLimit, checkOptions } from "./functions.ts";
+import { checkLimit, checkOptions, isAsync } from "./functions.ts";
+import { Results, type Working } from "./results.ts";
+import { Slots, type Work } from "./slots.ts";
 
 export interface MapConcurrentOptions {
   /** How many items are in work, or done and not yet taken, at a time. */
@@ -59,7 +59,7 @@ export function mapConcurrent<T, R>(
   if (typeof ordered !== "boolean") {
     throw new TypeError(`Cannot run mapConcurrent with ordered ${brief(ordered)}: wanted true or false`);
   }
-  return new Mapping("mapConcurrent", items, fn, limit, ordered).results();
+  return new Results(new Mapping("mapConcurrent", items, fn, limit, ordered));
 }
 
 /** An item in work, or its result. */
@@ -69,16 +69,19 @@ interface Entry<R> {
 }
 
 /** Items on their way to becoming results. */
-export class Mapping<T, R> {
-  readonly #what: string;
+export class Mapping<T, R> implements Work<T, R, Entry<R>>, Working<R> {
+  readonly what: string;
+  readonly limit: number;
+  readonly room: Room;
+  readonly nameOf: ((item: T, index: number) => string) | undefined;
   readonly #items: Iterable<T> | AsyncIterable<T>;
-  readonly #fn: (item: T, index: number) => R | PromiseLike<R>;
+  readonly call: (item: T, index: number) => R | PromiseLike<R>;
   readonly #ordered: boolean;
-  readonly #nameOf: ((item: T, index: number) => string) | undefined;
-  readonly #room: Room;
   /** In the order in which results are given: of the items, or else those alone that are ready. */
   readonly #entries = new Deque<Entry<R>>();
   readonly #consumer: WaitList;
+  #group: OpenTaskGroup | undefined = undefined;
+  #task: Task<void> | undefined = undefined;
   /** Calls a function in the context and scope in which this was made. */
   readonly #inContext: (fn: () => void) => void = bound((fn: () => void) => fn());
 
@@ -90,64 +93,89 @@ export class Mapping<T, R> {
     ordered: boolean,
     nameOf?: (item: T, index: number) => string,
   ) {
-    this.#what = what;
+    this.what = what;
     this.#items = items;
-    this.#fn = fn;
+    this.call = fn;
+    this.limit = limit;
     this.#ordered = ordered;
-    this.#nameOf = nameOf;
-    this.#room = new Room(what, limit);
+    this.nameOf = nameOf;
+    this.room = new Room(what, limit);
     this.#consumer = new WaitList({ describe: () => `a result of ${what}` });
   }
 
-  /** Opens its group at the first step: of what is never iterated nothing is left open. */
-  async *results(): AsyncGenerator<R, void, undefined> {
-    let group: OpenTaskGroup | undefined;
-    let work: Task<void>;
-    let given = 0;
-    await refused();
+  /** In the context and scope in which this was made. */
+  begin(): void {
+    this.#inContext(() => {
+      this.#group = openTaskGroup({ name: this.what });
+      this.#task = this.#group.attempt(() => this.#runAll(), { name: "items" });
+      this.#task.onEnd(() => this.#consumer.wakeAll());
+    });
+  }
+
+  get ready(): boolean {
+    return this.#entries.first?.ready === true;
+  }
+
+  take(): R {
+    this.room.leave();
+    return this.#entries.shift()!.value as R;
+  }
+
+  get going(): boolean {
+    return this.#task!.status === "running";
+  }
+
+  wait(): Promise<void> {
+    return this.#consumer.wait();
+  }
+
+  outcome(): PromiseLike<void> {
+    return this.#task!;
+  }
+
+  end(): Promise<void> {
+    return this.#group![Symbol.asyncDispose]();
+  }
+
+  async #runAll(): Promise<void> {
+    const items = this.#items;
+    if (isAsync(items)) return await withTaskGroup((group) => this.#feed(group, items));
+    let slots: Slots<T, R, Entry<R>> | undefined;
     try {
-      this.#inContext(() => {
-        group = openTaskGroup({ name: this.#what });
-        work = group.attempt(() => withTaskGroup((children) => this.#feed(children)), { name: "feed" });
-        work.onEnd(() => this.#consumer.wakeAll());
-      });
-      for (;;) {
-        const head = this.#entries.first;
-        if (head?.ready === true) {
-          // Not at each: whether it is time for others asks for the time, which costs as much as the rest of a step.
-          const pause = refused() ?? (++given % 64 === 0 ? passed() : undefined);
-          if (pause !== undefined) await pause;
-          this.#entries.shift();
-          this.#room.leave();
-          yield head.value as R;
-        } else if (work!.status === "running") {
-          await (refused() ?? this.#consumer.wait());
-        } else {
-          await work!;
-          return;
-        }
-      }
+      await withTaskGroup((group) => (slots = new Slots(group, items, this)).start());
     } finally {
-      await group?.[Symbol.asyncDispose]();
+      slots?.close();
     }
   }
 
-  #feed(children: TaskGroup): Promise<void> {
-    return feed(this.#items, this.#room, (item, index) => {
-      const entry: Entry<R> = { ready: false, value: undefined };
-      if (this.#ordered) this.#entries.push(entry);
+  /** A task for each, as there is room. */
+  #feed(group: TaskGroup, items: AsyncIterable<T>): Promise<void> {
+    return feed(items, this.room, (item, index) => {
+      const entry = this.enter();
       const mapItem = async (): Promise<void> => {
+        let value: Awaited<R>;
         try {
-          entry.value = await this.#fn(item, index);
+          value = await this.call(item, index);
         } catch (error) {
-          gaveNoValue(children);
+          gaveNoValue(group);
           throw error;
         }
-        entry.ready = true;
-        if (!this.#ordered) this.#entries.push(entry);
-        if (this.#entries.first === entry) this.#consumer.wake();
+        this.done(entry, value);
       };
-      children.spawn(mapItem, this.#nameOf && { name: this.#nameOf(item, index) });
+      group.spawn(mapItem, this.nameOf && { name: this.nameOf(item, index) });
     });
+  }
+
+  enter(): Entry<R> {
+    const entry: Entry<R> = { ready: false, value: undefined };
+    if (this.#ordered) this.#entries.push(entry);
+    return entry;
+  }
+
+  done(entry: Entry<R>, value: Awaited<R>): void {
+    entry.value = value;
+    entry.ready = true;
+    if (!this.#ordered) this.#entries.push(entry);
+    if (this.#entries.first === entry) this.#consumer.wake();
   }
 }

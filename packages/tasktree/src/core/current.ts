@@ -74,6 +74,15 @@ export function captureContext(): Snapshot {
   return (fn) => resource.runInAsyncScope(fn);
 }
 
+/**
+ * Calls functions in the context of now, each as if it were the first: what one does to it (`enterWith`) the next does not
+ * see. To be made once for many calls.
+ */
+export function contextOfNow(): <A, B, R>(fn: (a: A, b: B) => R, a: A, b: B) => R {
+  const resource = new AsyncResource("tasktree");
+  return (fn, a, b) => resource.runInAsyncScope(fn as never, undefined, a, b);
+}
+
 /** `fn`, to be called later in the context of now. */
 export function bound<A extends unknown[]>(fn: (...args: A) => void): (...args: A) => void {
   return AsyncResource.bind(fn);

@@ -7,12 +7,12 @@ import type { Task } from "./task.ts";
 
 /** The task that is running; undefined outside of any. Not a checkpoint. */
 export function currentTask(): Task | undefined {
-  return here().task;
+  return here().task?.handOut();
 }
 
 /** The innermost scope around the running code; outside of any, the root that is never cancelled. Not a checkpoint. */
 export function currentScope(): Scope {
-  return here();
+  return here().handOut();
 }
 
 /**
@@ -21,7 +21,7 @@ export function currentScope(): Scope {
  * Aborts when the scope is cancelled; in cleanup after a cancellation, when grace is over. Not a checkpoint.
  */
 export function currentSignal(): AbortSignal {
-  return here().workSignal;
+  return here().handOut().workSignal;
 }
 
 /**

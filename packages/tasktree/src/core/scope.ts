@@ -57,6 +57,7 @@ const drained = 64;
 const justCut = 128;
 const unshieldable = 256;
 const cutWithin = 512;
+const handedOut = 1024;
 
 /** What few nodes need. */
 interface Rare {
@@ -93,7 +94,7 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
   readonly depth: number;
   /** How long its code may go on after a cancellation, in milliseconds. */
   readonly grace: number;
-  readonly label: string | undefined;
+  label: string | undefined;
   children: LinkedList<ScopeNode> | undefined = undefined;
   /** The cancellation of this very scope, and the sum of those it sees. */
   own: Force | undefined = undefined;
@@ -235,6 +236,23 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
     const outer = this.own === undefined ? this.force : this.parent?.force;
     if (outer === undefined || outer.outermost === this) return false;
     return outer.depth > this.bornTold || this.root.clock.now() >= outer.cutoff;
+  }
+
+  /** Somebody has it now, and may look at it or cancel it at any time. */
+  handOut(): this {
+    this.#flags |= handedOut;
+    return this;
+  }
+
+  /** Whether nobody has it, nothing runs in it, and nothing was done to it: who comes next would not find a trace. */
+  get pristine(): boolean {
+    return (
+      (this.#flags & handedOut) === 0 &&
+      this.force === undefined &&
+      this.waits === undefined &&
+      this.children?.first === undefined &&
+      this.#rare === undefined
+    );
   }
 
   // --- cancelling

@@ -46,7 +46,7 @@ const service = { shield: "until cut-off" } as const;
 // The one class besides errors that extends another: a task and its scope are one object, since there may be millions.
 export class TaskNode<T = unknown> extends ScopeNode implements Task<T>, Waitable {
   /** Makes the name of its function unique; 0 for a task that was given a name. */
-  readonly #id: number;
+  #id: number;
   mode: TaskMode;
   status: Task<T>["status"] = "running";
   /** The value, or the error. */
@@ -67,6 +67,15 @@ export class TaskNode<T = unknown> extends ScopeNode implements Task<T>, Waitabl
 
   override get name(): string {
     return this.#id === 0 ? this.label! : `${this.label === "" ? "task" : this.label}-${this.#id}`;
+  }
+
+  /** Lets it go on as another task of its group, if nobody could tell: see `renewTask`. */
+  renew(name: string | undefined): boolean {
+    if (!this.pristine || this.endWatcher !== undefined || this.mode !== "ordinary") return false;
+    if (this.root.instruments !== undefined || this.root.debug) return false;
+    if (name !== undefined) this.label = name;
+    else if (this.#id !== 0) this.#id = this.root.nextTaskId++;
+    return true;
   }
 
   get group(): GroupNode {

@@ -1,0 +1,122 @@
+import { isCancelled } from "../errors.ts";
+import { passed, refused } from "../lowlevel.ts";
+
+/** Work that gives results, one after another. */
+export interface Working<R> {
+  /** Begins it; the first thing that is called. */
+  begin(): void;
+  /** Whether there is a result to take. */
+  readonly ready: boolean;
+  take(): R;
+  /** Whether there may be more. */
+  readonly going: boolean;
+  /** Waits until it has changed. Cancellation: Checkpoint, nothing lost. */
+  wait(): Promise<void>;
+  /** Rejects with what has failed it. */
+  outcome(): PromiseLike<void>;
+  /** Cancels what still runs, and waits for it. Not a checkpoint. */
+  end(): Promise<void>;
+}
+
+/** Whether it is others' turn asks for the time, which costs as much as a step. */
+const askEvery = 64;
+
+/**
+ * The results of some work, as they are asked for. It begins with the first step, and has ended when the last one settles.
+ *
+ * An async generator by hand: a step of the language's own costs as much as a short function and its task.
+ *
+ * Cancellation: Each step is a checkpoint, effects possible: if it is cancelled, so is the work.
+ */
+export class Results<R> implements AsyncGenerator<R, void, undefined> {
+  readonly #work: Working<R>;
+  #state: "new" | "begun" | "over" = "new";
+  #given = 0;
+  /** How many steps were asked for and are not settled, and the promise of the last. */
+  #steps = 0;
+  #last: Promise<unknown> | undefined = undefined;
+  /** What the next step has to throw. */
+  #refusal: Promise<never> | undefined = undefined;
+
+  constructor(work: Working<R>) {
+    this.#work = work;
+  }
+
+  next(): Promise<IteratorResult<R, void>> {
+    const isReady = this.#steps === 0 && this.#state === "begun" && this.#work.ready;
+    if (isReady && ++this.#given % askEvery !== 0) {
+      this.#refusal = refused();
+      if (this.#refusal === undefined) return Promise.resolve({ done: false, value: this.#work.take() });
+    }
+    return this.#inTurn(this.#step);
+  }
+
+  return(value?: void | PromiseLike<void>): Promise<IteratorResult<R, void>> {
+    return this.#inTurn(async () => {
+      await this.#end();
+      this.#steps--;
+      return { done: true, value: await value };
+    });
+  }
+
+  throw(error: unknown): Promise<IteratorResult<R, void>> {
+    return this.#inTurn(async () => {
+      await this.#end();
+      this.#steps--;
+      throw error;
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.return();
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  /** As generators do it: steps that are asked for at once come one after the other. */
+  #inTurn<S>(step: () => Promise<S>): Promise<S> {
+    const promise = this.#steps++ === 0 ? step() : this.#last!.then(step, step);
+    this.#last = promise;
+    return promise;
+  }
+
+  readonly #step = async (): Promise<IteratorResult<R, void>> => {
+    try {
+      if (this.#refusal !== undefined) await this.#refusal;
+      if (this.#state === "new") {
+        await refused();
+        this.#state = "begun";
+        this.#work.begin();
+      }
+      if (this.#state === "begun") {
+        while (!this.#work.ready && this.#work.going) await (refused() ?? this.#work.wait());
+        if (this.#work.ready) {
+          const pause = refused() ?? (this.#given % askEvery === 0 ? passed() : undefined);
+          if (pause !== undefined) await pause;
+          this.#steps--;
+          return { done: false, value: this.#work.take() };
+        }
+        await this.#work.outcome();
+      }
+      await this.#end();
+    } catch (error) {
+      // Whoever asked for another step waits for this one.
+      if (isCancelled(error)) this.#last?.catch(ignore);
+      await this.#end();
+      this.#steps--;
+      throw error;
+    }
+    this.#steps--;
+    return { done: true, value: undefined };
+  };
+
+  async #end(): Promise<void> {
+    const begun = this.#state === "begun";
+    this.#state = "over";
+    if (begun) await this.#work.end();
+  }
+}
+
+function ignore(): void {}

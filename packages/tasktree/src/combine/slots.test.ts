@@ -1,0 +1,149 @@
+/** One task for many functions, as long as nobody can tell. */
+import assert from "node:assert/strict";
+import { AsyncLocalStorage } from "node:async_hooks";
+import { test } from "node:test";
+import { skipOn } from "../../test/runtime.ts";
+import { virtually } from "../../test/virtual.ts";
+import {
+  all,
+  currentScope,
+  currentSignal,
+  currentTask,
+  mapConcurrent,
+  Mutex,
+  openTaskGroup,
+  sleep,
+  sleepForever,
+  withCancelScope,
+  type Task,
+} from "../index.ts";
+
+const limit = 2;
+
+async function collect<T>(results: AsyncIterable<T>): Promise<T[]> {
+  const values: T[] = [];
+  for await (const value of results) values.push(value);
+  return values;
+}
+
+function times<T>(count: number, fn: (at: number) => T): (() => T)[] {
+  return Array.from({ length: count }, (_, at) => () => fn(at));
+}
+
+test("B1a each function of a limited all() that asks has a task of its own", () =>
+  virtually(async () => {
+    const tasks = await all(
+      times(20, async (at) => {
+        if (at % 3 === 0) return undefined;
+        await sleep(at % 2);
+        return { task: currentTask()! };
+      }),
+      { limit },
+    );
+    const seen = tasks.flatMap((asked) => asked?.task ?? []);
+    assert.equal(new Set(seen).size, seen.length);
+    for (const task of seen) assert.equal(task.status, "ok");
+  }));
+
+test("B1a what a function of a limited all() kept of its task, scope or signal does not reach the others", () =>
+  virtually(async () => {
+    const kept: (() => void)[] = [];
+    const signals = new Set<AbortSignal>();
+    const keep = [
+      () => kept.push(currentTask()!.cancel.bind(currentTask()!)),
+      () => kept.push(currentScope().cancel.bind(currentScope())),
+      () => signals.add(currentSignal()),
+    ];
+    const values = await all(
+      times(30, async (at) => {
+        for (const cancel of kept.splice(0)) cancel();
+        await sleep(1);
+        keep[at % keep.length]!();
+        return at;
+      }),
+      { limit },
+    );
+    assert.deepEqual(
+      values,
+      Array.from({ length: 30 }, (_, at) => at),
+    );
+    assert.equal(signals.size, 10);
+  }));
+
+test("B1a what a function of a limited all() leaves open ends with it", () =>
+  virtually(async () => {
+    const log: string[] = [];
+    await all(
+      times(6, async (at) => {
+        log.push(`${at} begins`);
+        if (at === 0) {
+          void withCancelScope(() => sleepForever().finally(() => log.push("scope of 0 ends")));
+          openTaskGroup().spawn(() => sleepForever().finally(() => log.push("group of 0 ends")));
+        }
+        await sleep(1);
+      }),
+      { limit: 1 },
+    );
+    assert.deepEqual(log.slice(0, 4), ["0 begins", "1 begins", "scope of 0 ends", "group of 0 ends"]);
+  }));
+
+test("B1a a mutex that a function of a limited all() leaves locked is broken, not the next one's", () =>
+  virtually(async () => {
+    const mutex = new Mutex();
+    const outcomes = await all(
+      times(4, async (at) => {
+        if (at === 0) await mutex.acquire();
+        else await sleep(1);
+        return mutex.statistics().broken;
+      }),
+      { limit: 1 },
+    );
+    assert.deepEqual(outcomes, [false, true, true, true]);
+  }));
+
+test(
+  "X1a what a function of a limited all() does to its context the next does not see",
+  skipOn({ bun: "there `enterWith` of one store outlasts the `run` of another" }),
+  () =>
+    virtually(async () => {
+      const storage = new AsyncLocalStorage<number>();
+      const seen = await all(
+        times(10, async (at) => {
+          const before = storage.getStore();
+          storage.enterWith(at);
+          await sleep(at % 2);
+          return [before, storage.getStore()];
+        }),
+        { limit },
+      );
+      assert.deepEqual(
+        seen,
+        Array.from({ length: 10 }, (_, at) => [undefined, at]),
+      );
+    }),
+);
+
+test("B1e who is told of tasks is told of one for each item, by name", async () => {
+  const told: string[] = [];
+  const taskSpawned = (task: Task): void => void told.push(task.name);
+  await virtually(() => all({ a: () => 1, b: () => 2, c: () => 3 }, { limit: 1 }), { instruments: [{ taskSpawned }] });
+  assert.deepEqual(told, ["main", "a", "b", "c"]);
+  told.length = 0;
+  const asked: string[] = [];
+  const ask = (): void => void asked.push(currentTask()!.name);
+  await virtually(() => collect(mapConcurrent([1, 2, 3], ask, { limit: 1 })), { instruments: [{ taskSpawned }] });
+  assert.equal(new Set(asked).size, 3);
+  assert.deepEqual(
+    asked.filter((name) => !told.includes(name)),
+    [],
+  );
+});
+
+test("B1e a function of a limited mapConcurrent() that cancels itself and returns has given its value", () =>
+  virtually(async () => {
+    const double = async (item: number): Promise<number> => {
+      if (item === 2) currentTask()!.cancel();
+      return item * 2;
+    };
+    assert.deepEqual(await collect(mapConcurrent([1, 2, 3, 4], double, { limit: 1 })), [2, 4, 6, 8]);
+  }));

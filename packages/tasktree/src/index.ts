@@ -10,6 +10,7 @@ export {
   type TaskGroupOptions,
 } from "./core/task-group.ts";
 export type { Outcome, Task } from "./core/task.ts";
+export type { Selectable } from "./core/choice.ts";
 export type { Scope } from "./core/scope.ts";
 export { shield, withCancelScope, type CancelScopeOptions } from "./core/cancel-scope.ts";
 export { checkpoint } from "./core/checkpoint.ts";

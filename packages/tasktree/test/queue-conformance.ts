@@ -141,7 +141,7 @@ export function queueConformance(name: string, makeQueue: MakeQueue, traits: Que
       assert.deepEqual(stateOf(queue), idle);
     });
 
-    queueTestWith("a retry comes back into a full queue without waiting", { capacity: 1 }, async (queue) => {
+    queueTestWith("Q2 a retry comes back into a full queue without waiting", { capacity: 1 }, async (queue) => {
       await queue.put("a");
       const lease = await queue.take();
       await queue.put("b");
@@ -254,7 +254,7 @@ export function queueConformance(name: string, makeQueue: MakeQueue, traits: Que
 
   // --- leases
 
-  queueTest("a retried item comes again, in its place, with the next attempt number", async (queue) => {
+  queueTest("Q2 a retried item comes again, in its place, with the next attempt number", async (queue) => {
     await putAll(queue, ["a", "b"]);
     const first = await queue.take();
     await first.retry();
@@ -265,7 +265,7 @@ export function queueConformance(name: string, makeQueue: MakeQueue, traits: Que
     assert.equal(await takeAndAck(queue), "b");
   });
 
-  queueTest("an item retried with a delay lets others pass, and is not there before its time", async (queue) => {
+  queueTest("Q2 an item retried with a delay lets others pass, and is not there before its time", async (queue) => {
     await putAll(queue, ["a", "b"]);
     const started = now();
     await (await queue.take()).retry({ delay: 60 });
@@ -277,7 +277,7 @@ export function queueConformance(name: string, makeQueue: MakeQueue, traits: Que
     await again.ack();
   });
 
-  queueTest("a lease that is disposed of gives its item back, which counts as no attempt", async (queue) => {
+  queueTest("Q1 a lease that is disposed of gives its item back, which counts as no attempt", async (queue) => {
     await putAll(queue, ["a", "b"]);
     let given: Lease<string>;
     {
@@ -294,7 +294,7 @@ export function queueConformance(name: string, makeQueue: MakeQueue, traits: Que
     assert.deepEqual(stateOf(queue), idle);
   });
 
-  queueTest("a lease is settled once: afterwards it can do nothing any more", async (queue) => {
+  queueTest("Q1 a lease is settled once: afterwards it can do nothing any more", async (queue) => {
     for (const first of ["ack", "retry", "reject", Symbol.asyncDispose] as const) {
       await queue.put("a");
       const lease = await queue.take();
@@ -311,7 +311,7 @@ export function queueConformance(name: string, makeQueue: MakeQueue, traits: Que
 
   const letters: DeadLetter<string>[] = [];
   queueTestWith(
-    "what is rejected, or has been tried maxAttempts times, is a dead letter with the reason",
+    "Q1 what is rejected, or has been tried maxAttempts times, is a dead letter with the reason",
     { maxAttempts: 2, onReject: (letter) => letters.push(letter) },
     async (queue) => {
       const reason = new Error("no such address");
@@ -337,21 +337,25 @@ export function queueConformance(name: string, makeQueue: MakeQueue, traits: Que
     },
   );
 
-  queueTestWith("a lease that has expired can do nothing, and its item comes again", { leaseMs: 60 }, async (queue) => {
-    await queue.put("a");
-    const started = now();
-    const lease = await queue.take();
-    const again = await queue.take();
-    notEarlier(started, 60);
-    assert.deepEqual([again.item, again.attempt, lease.state], ["a", 2, "expired"]);
-    for (const settle of ["ack", "retry", "reject"] as const) {
-      await assert.rejects(lease[settle](), { code: "TASKTREE_INVALID_STATE", message: /expired/ });
-    }
-    await assert.rejects(lease.extend(100), InvalidStateError);
-    await lease[Symbol.asyncDispose]();
-    await again.ack();
-    assert.deepEqual(stateOf(queue), idle);
-  });
+  queueTestWith(
+    "Q1 a lease that has expired can do nothing, and its item comes again",
+    { leaseMs: 60 },
+    async (queue) => {
+      await queue.put("a");
+      const started = now();
+      const lease = await queue.take();
+      const again = await queue.take();
+      notEarlier(started, 60);
+      assert.deepEqual([again.item, again.attempt, lease.state], ["a", 2, "expired"]);
+      for (const settle of ["ack", "retry", "reject"] as const) {
+        await assert.rejects(lease[settle](), { code: "TASKTREE_INVALID_STATE", message: /expired/ });
+      }
+      await assert.rejects(lease.extend(100), InvalidStateError);
+      await lease[Symbol.asyncDispose]();
+      await again.ack();
+      assert.deepEqual(stateOf(queue), idle);
+    },
+  );
 
   queueTestWith("extend() makes a lease last longer, and never shorter", { leaseMs: 80 }, async (queue) => {
     await queue.put("a");
@@ -369,7 +373,7 @@ export function queueConformance(name: string, makeQueue: MakeQueue, traits: Que
 
   const expired: DeadLetter<string>[] = [];
   queueTestWith(
-    "a last lease that expires rejects its item",
+    "Q1 a last lease that expires rejects its item",
     { leaseMs: 60, maxAttempts: 1, onReject: (letter) => expired.push(letter) },
     async (queue) => {
       await queue.put("a");
@@ -383,14 +387,14 @@ export function queueConformance(name: string, makeQueue: MakeQueue, traits: Que
 
   // --- join
 
-  queueTest("join() returns at once where nothing was put, or all is done", async (queue) => {
+  queueTest("Q3 join() returns at once where nothing was put, or all is done", async (queue) => {
     await queue.join();
     await queue.put("a");
     await takeAndAck(queue);
     await queue.join();
   });
 
-  queueTest("join() waits until every item is acknowledged or rejected, not for a retry", async (queue) => {
+  queueTest("Q3 join() waits until every item is acknowledged or rejected, not for a retry", async (queue) => {
     await putAll(queue, ["a", "b"]);
     await withTaskGroup(async (group) => {
       const joined = group.spawn(() => queue.join());
@@ -416,7 +420,7 @@ export function queueConformance(name: string, makeQueue: MakeQueue, traits: Que
 
   // --- close
 
-  queueTest("close() ends put(); what is there may still be taken, then there is the end", async (queue) => {
+  queueTest("Q3 close() ends put(); what is there may still be taken, then there is the end", async (queue) => {
     await putAll(queue, ["a", "b"]);
     await queue.close();
     await queue.close();
@@ -431,7 +435,7 @@ export function queueConformance(name: string, makeQueue: MakeQueue, traits: Que
     await queue.join();
   });
 
-  queueTest("after close() takers wait for what others hold: it may come back", async (queue) => {
+  queueTest("Q3 after close() takers wait for what others hold: it may come back", async (queue) => {
     await queue.put("a");
     const lease = await queue.take();
     await withTaskGroup(async (group) => {
@@ -460,27 +464,30 @@ export function queueConformance(name: string, makeQueue: MakeQueue, traits: Que
     await assert.rejects(queue.put("a"), ClosedError);
   });
 
-  queueTest("close({ now: true }) hands nothing out any more, and leaves what is held to its holder", async (queue) => {
-    await putAll(queue, ["a", "b", "c"]);
-    const [a, b] = [await queue.take(), await queue.take()];
-    await withTaskGroup(async (group) => {
-      const joined = group.spawn(() => queue.join());
-      await waitAllTasksBlocked();
-      await queue.close({ now: true });
-      assert.equal(queue.size, 0);
-      await assert.rejects(queue.take(), EndOfStream);
-      await assert.rejects(queue.put("d"), ClosedError);
-      await waitAllTasksBlocked();
-      assert.equal(joined.status, "running");
-      await a.ack();
-      await b.retry();
-      await joined;
-      await assert.rejects(queue.take(), EndOfStream);
-    });
-    assert.equal(queue.statistics().done, 1);
-  });
+  queueTest(
+    "Q3 close({ now: true }) hands nothing out any more, and leaves what is held to its holder",
+    async (queue) => {
+      await putAll(queue, ["a", "b", "c"]);
+      const [a, b] = [await queue.take(), await queue.take()];
+      await withTaskGroup(async (group) => {
+        const joined = group.spawn(() => queue.join());
+        await waitAllTasksBlocked();
+        await queue.close({ now: true });
+        assert.equal(queue.size, 0);
+        await assert.rejects(queue.take(), EndOfStream);
+        await assert.rejects(queue.put("d"), ClosedError);
+        await waitAllTasksBlocked();
+        assert.equal(joined.status, "running");
+        await a.ack();
+        await b.retry();
+        await joined;
+        await assert.rejects(queue.take(), EndOfStream);
+      });
+      assert.equal(queue.statistics().done, 1);
+    },
+  );
 
-  queueTest("close({ now: true }) ends those who wait for an item", async (queue) => {
+  queueTest("Q3 close({ now: true }) ends those who wait for an item", async (queue) => {
     await withTaskGroup(async (group) => {
       const taker = group.attempt(() => queue.take());
       const loop = group.spawn(async () => {

@@ -22,7 +22,7 @@ import { waitAllTasksBlocked } from "../testing/index.ts";
 
 const idle = { subscribers: 0, full: 0, publishing: 0 };
 
-test("Broadcast gives every subscriber what was published after it subscribed", async () => {
+test("H3 Broadcast gives every subscriber what was published after it subscribed", async () => {
   await virtually(async () => {
     const broadcast = new Broadcast<number>();
     await broadcast.publish(0);
@@ -269,7 +269,7 @@ test("C2b Subscription.receive() throws in cleanup, where publish() works", asyn
   });
 });
 
-test("a subscription that closes while a publisher waits for it frees the publisher", async () => {
+test("H3 a subscription that closes while a publisher waits for it frees the publisher", async () => {
   await virtually(async () => {
     const broadcast = new Broadcast<number>();
     const forgetful = broadcast.subscribe({ capacity: 1, whenFull: "wait" });
@@ -286,7 +286,7 @@ test("a subscription that closes while a publisher waits for it frees the publis
   });
 });
 
-test("a subscription that was closed drops what it has and rejects who waits and who comes", async () => {
+test("H3 a subscription that was closed drops what it has and rejects who waits and who comes", async () => {
   await virtually(async () => {
     const broadcast = new Broadcast<number>();
     const subscription = broadcast.subscribe({ capacity: 2, whenFull: "fail" });

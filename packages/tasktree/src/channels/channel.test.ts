@@ -398,7 +398,7 @@ test("F1a whatever the capacity, one consumer gets each producer's items in orde
   }
 });
 
-test("Channel.close() ends the sending side: what is buffered can be received, then comes the end", async () => {
+test("H1 Channel.close() ends the sending side: what is buffered can be received, then comes the end", async () => {
   await virtually(async () => {
     const channel = new Channel<number>(2, { name: "jobs" });
     await channel.send(1);
@@ -420,7 +420,7 @@ test("Channel.close() ends the sending side: what is buffered can be received, t
   });
 });
 
-test("Channel.close() rejects waiting senders, whose items were not sent, and tells waiting receivers the end", async () => {
+test("H1 Channel.close() rejects waiting senders, whose items were not sent, and tells waiting receivers the end", async () => {
   await virtually(async () => {
     const channel = new Channel<number>(1);
     await channel.send(1);
@@ -442,7 +442,7 @@ test("Channel.close() rejects waiting senders, whose items were not sent, and te
   });
 });
 
-test("Channel.close(cause) gives receivers the cause itself once the buffer is empty, and senders a ClosedError with it", async () => {
+test("H1 Channel.close(cause) gives receivers the cause itself once the buffer is empty, and senders a ClosedError with it", async () => {
   await virtually(async () => {
     for (const cause of [new Error("the source broke"), "a text", null]) {
       const channel = new Channel<number>(1);
@@ -469,7 +469,7 @@ test("Channel.close(cause) gives receivers the cause itself once the buffer is e
   });
 });
 
-test("Channel.closeReceiving() breaks waiting and later sends, drops what is buffered, and rejects receiving", async () => {
+test("H1 Channel.closeReceiving() breaks waiting and later sends, drops what is buffered, and rejects receiving", async () => {
   await virtually(async () => {
     const channel = new Channel<number>(2);
     await channel.send(1);
@@ -501,7 +501,7 @@ test("Channel.closeReceiving() breaks waiting and later sends, drops what is buf
   });
 });
 
-test("Channel closes when all senders that were made have closed", async () => {
+test("H1 Channel closes when all senders that were made have closed", async () => {
   await virtually(async () => {
     const channel = new Channel<string>(0);
     await withTaskGroup(async (group) => {
@@ -519,7 +519,7 @@ test("Channel closes when all senders that were made have closed", async () => {
   });
 });
 
-test("Channel stops receiving when all receivers that were made have closed", async () => {
+test("H1 Channel stops receiving when all receivers that were made have closed", async () => {
   await virtually(async () => {
     const channel = new Channel<number>(1);
     const receivers = [channel.receiver(), channel.receiver()];

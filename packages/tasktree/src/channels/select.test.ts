@@ -38,7 +38,7 @@ function nothingWaits(...channels: { statistics(): ChannelStatistics }[]): void 
   }
 }
 
-test("select() gives the key and the value of the case that is ready, and leaves the others as they are", async () => {
+test("H2 select() gives the key and the value of the case that is ready, and leaves the others as they are", async () => {
   await virtually(async () => {
     const [full, empty, other] = [new Channel<number>(1), new Channel<string>(1), new Channel<string>(0)];
     await full.send(7);
@@ -50,7 +50,7 @@ test("select() gives the key and the value of the case that is ready, and leaves
   });
 });
 
-test("select() waits in all lines, does the first that comes, and leaves all lines", async () => {
+test("H2 select() waits in all lines, does the first that comes, and leaves all lines", async () => {
   await virtually(async () => {
     const [a, b, c] = [new Channel<number>(0), new Channel<number>(0), new Channel<number>(0)];
     for (const comes of ["a", "b", "c"] as const) {
@@ -138,7 +138,7 @@ test("select() rejects when a case cannot go on: a channel that is closed, befor
   });
 });
 
-test("select() lets none of several ready cases starve; ordered, it takes the first", async () => {
+test("H2 select() lets none of several ready cases starve; ordered, it takes the first", async () => {
   await virtually(async () => {
     const channels = { a: new Channel<number>(1), b: new Channel<number>(1), c: new Channel<number>(1) };
     const counts = { a: 0, b: 0, c: 0 };
@@ -154,7 +154,7 @@ test("select() lets none of several ready cases starve; ordered, it takes the fi
   });
 });
 
-test("select(): after(0) and a time that has passed come only if no other case is ready, whatever their place", async () => {
+test("H2 select(): after(0) and a time that has passed come only if no other case is ready, whatever their place", async () => {
   await virtually(async () => {
     const channel = new Channel<number>(1);
     for (let round = 0; round < 20; round++) {
@@ -171,7 +171,7 @@ test("select(): after(0) and a time that has passed come only if no other case i
   });
 });
 
-test("select() takes the earliest time when nothing else came until then, and counts after() from each call", async () => {
+test("H2 select() takes the earliest time when nothing else came until then, and counts after() from each call", async () => {
   await virtually(async () => {
     const channel = new Channel<number>(0);
     const cases = { late: after(20), never: after(Infinity), early: after(10), channel };
@@ -308,7 +308,7 @@ test("C2b select() with a case that receives throws in cleanup; one that only se
   });
 });
 
-test("select(): two selects make a rendezvous with each other, and one never does with itself", async () => {
+test("H2 select(): two selects make a rendezvous with each other, and one never does with itself", async () => {
   await virtually(async () => {
     const [there, back] = [new Channel<string>(0), new Channel<string>(0)];
     await withTaskGroup(async (group) => {

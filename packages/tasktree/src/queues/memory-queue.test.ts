@@ -66,7 +66,7 @@ test("MemoryQueue with a comparison gives what is equal in the order it came, al
   assert.deepEqual(drained(queue), ["b", "d", "e", "aa", "cc"]);
 });
 
-test("MemoryQueue: what comes back keeps its place in every order; after a delay it comes as if new", async () => {
+test("Q2 MemoryQueue: what comes back keeps its place in every order; after a delay it comes as if new", async () => {
   await virtually(async () => {
     for (const [order, expected] of [
       ["fifo", "a b c d | b c a"],
@@ -392,7 +392,7 @@ test("MemoryQueue: a lease may outlive the task that took it", async () => {
   });
 });
 
-test("MemoryQueue: a lease ends by the time, whether or not somebody waits and has seen to it", async () => {
+test("Q1 MemoryQueue: a lease ends by the time, whether or not somebody waits and has seen to it", async () => {
   await virtually(async () => {
     const queue = new MemoryQueue<string>({ leaseMs: 50, maxAttempts: 2 });
     queue.tryPut("a");
@@ -503,7 +503,7 @@ test("MemoryQueue.put() with a delay that has to wait for room counts it from th
 
 // --- dead letters
 
-test("MemoryQueue: onReject is called before the call returns, and may put the item back", async () => {
+test("Q1 MemoryQueue: onReject is called before the call returns, and may put the item back", async () => {
   await virtually(async () => {
     const letters: DeadLetter<string>[] = [];
     const queue: MemoryQueue<string> = new MemoryQueue({
@@ -533,7 +533,7 @@ test("MemoryQueue: what onReject throws fails the task that made the queue, not 
 
 // --- closing
 
-test("MemoryQueue.close({ now: true }) drops what is not held, counted as done, and later what comes back", async () => {
+test("Q3 MemoryQueue.close({ now: true }) drops what is not held, counted as done, and later what comes back", async () => {
   await virtually(async () => {
     const queue = new MemoryQueue<string>({ leaseMs: 50 });
     for (const item of ["a", "b", "c", "d"]) queue.tryPut(item);

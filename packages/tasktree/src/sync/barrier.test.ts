@@ -19,7 +19,7 @@ import { waitAllTasksBlocked } from "../testing/index.ts";
 
 const idle = { broken: false, waiting: 0 };
 
-test("Barrier.wait() waits until all parties are there, and then begins anew", async () => {
+test("S4 Barrier.wait() waits until all parties are there, and then begins anew", async () => {
   await virtually(async () => {
     const barrier = new Barrier(3, { name: "round" });
     assert.deepEqual([barrier.parties, barrier.waiting, barrier.broken], [3, 0, false]);
@@ -158,7 +158,7 @@ test("C3a C3b whoever comes and is cancelled in whatever order, each turn has al
   }
 });
 
-test("Barrier.reset() sends away whoever waits, and leaves it usable", async () => {
+test("S4 Barrier.reset() sends away whoever waits, and leaves it usable", async () => {
   await virtually(async () => {
     const barrier = new Barrier(3, { name: "round" });
     await withTaskGroup(async (group) => {
@@ -175,7 +175,7 @@ test("Barrier.reset() sends away whoever waits, and leaves it usable", async () 
   });
 });
 
-test("Barrier.abort() sends away whoever waits and whoever comes, until it is reset", async () => {
+test("S4 Barrier.abort() sends away whoever waits and whoever comes, until it is reset", async () => {
   await virtually(async () => {
     const barrier = new Barrier(2);
     await withTaskGroup(async (group) => {

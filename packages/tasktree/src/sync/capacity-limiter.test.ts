@@ -202,7 +202,7 @@ test("C3a C3b whatever is released, resized and cancelled in whatever order, no 
   }
 });
 
-test("CapacityLimiter.total: raised, it lets waiters in; lowered, it takes nothing away", async () => {
+test("S2 CapacityLimiter.total: raised, it lets waiters in; lowered, it takes nothing away", async () => {
   await virtually(async () => {
     const limiter = new CapacityLimiter(2);
     const got: number[] = [];
@@ -294,7 +294,7 @@ test("CapacityLimiter: of two waits of one borrower the second is sent away when
   });
 });
 
-test("CapacityLimiter: a task that ends has given its token back", async () => {
+test("S2 CapacityLimiter: a task that ends has given its token back", async () => {
   await virtually(async () => {
     const limiter = new CapacityLimiter(1);
     await withTaskGroup(async (group) => {
@@ -314,7 +314,7 @@ test("CapacityLimiter: a task that ends has given its token back", async () => {
   });
 });
 
-test("CapacityLimiter: a token lent to a task that has ended, and left its wait behind, comes back at once", async () => {
+test("S2 CapacityLimiter: a token lent to a task that has ended, and left its wait behind, comes back at once", async () => {
   await virtually(async () => {
     const limiter = new CapacityLimiter(1);
     await withTaskGroup(async (group) => {

@@ -57,7 +57,7 @@ async function inLine(
   return { tasks, log };
 }
 
-test("Condition.wait() releases the mutex, and holds it again with the same guard", async () => {
+test("S3 Condition.wait() releases the mutex, and holds it again with the same guard", async () => {
   await virtually(async () => {
     const condition = new Condition();
     await withTaskGroup(async (group) => {
@@ -425,7 +425,7 @@ test("Condition.waitFor() asks at once and after each notification, and gives wh
   });
 });
 
-test("Condition.waitFor() cancelled while it waits holds the mutex again", async () => {
+test("S3 Condition.waitFor() cancelled while it waits holds the mutex again", async () => {
   await virtually(async () => {
     const condition = new Condition();
     await condition.with(async () => {

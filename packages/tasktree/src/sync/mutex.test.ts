@@ -312,7 +312,7 @@ test("Mutex.release() releases for the owner alone", async () => {
   });
 });
 
-test("Mutex is not reentrant: who holds it and waits for it is told at once", async () => {
+test("S1 Mutex is not reentrant: who holds it and waits for it is told at once", async () => {
   await virtually(async () => {
     const mutex = new Mutex({ name: "ledger" });
     await withTaskGroup(async (group) => {
@@ -351,7 +351,7 @@ test("Mutex: a task inside of its owner's block waits like any other", async () 
   });
 });
 
-test("Mutex: an owner that ends while it holds it breaks it, for those who wait and those who come", async () => {
+test("S1 Mutex: an owner that ends while it holds it breaks it, for those who wait and those who come", async () => {
   await virtually(async () => {
     const mutex = new Mutex({ name: "ledger" });
     await withTaskGroup(async (group) => {
@@ -381,7 +381,7 @@ test("Mutex: an owner that ends while it holds it breaks it, for those who wait 
   });
 });
 
-test("Mutex: it is broken whether or not somebody waited when its owner ended, and whichever way that ended", async () => {
+test("S1 Mutex: it is broken whether or not somebody waited when its owner ended, and whichever way that ended", async () => {
   const ends: Record<string, () => Promise<unknown>> = {
     ok: () => checkpoint(),
     failed: () => Promise.reject(new Error("on purpose")),
@@ -414,7 +414,7 @@ test("Mutex: it is broken whether or not somebody waited when its owner ended, a
   }
 });
 
-test("Mutex: each owner to whom it was passed on breaks it when it ends", async () => {
+test("S1 Mutex: each owner to whom it was passed on breaks it when it ends", async () => {
   await virtually(async () => {
     const mutex = new Mutex();
     await withTaskGroup(async (group) => {
@@ -435,7 +435,7 @@ test("Mutex: each owner to whom it was passed on breaks it when it ends", async 
   });
 });
 
-test("Mutex: a guard that outlives its owner's task releases nothing: the mutex is broken already", async () => {
+test("S1 Mutex: a guard that outlives its owner's task releases nothing: the mutex is broken already", async () => {
   await virtually(async () => {
     const mutex = new Mutex();
     const [guard] = await all([() => mutex.acquire()]);
@@ -449,7 +449,7 @@ test("Mutex: a guard that outlives its owner's task releases nothing: the mutex 
   });
 });
 
-test("Mutex: passed on to a task that has ended, and left its wait behind, it is broken", async () => {
+test("S1 Mutex: passed on to a task that has ended, and left its wait behind, it is broken", async () => {
   await virtually(async () => {
     const mutex = new Mutex();
     await withTaskGroup(async (group) => {
@@ -495,7 +495,7 @@ test("Mutex: a task that has released it, and goes on, is not held by it, nor it
   });
 });
 
-test("Mutex works outside of every task, where nobody owns it", async () => {
+test("S1 Mutex works outside of every task, where nobody owns it", async () => {
   const mutex = new Mutex();
   const guard = await mutex.acquire();
   assert.deepEqual([mutex.locked, mutex.owner], [true, undefined]);

@@ -9,13 +9,13 @@ export const ofChannels: readonly Mutation[] = [
   {
     clause: "C3a",
     file: channel,
-    find: "const refusal = refused();",
+    find: "const refusal = refused(node);",
     replace: "const refusal = undefined;",
   },
   {
     clause: "C3a",
     file: channel,
-    find: "this.#put(item) ? passed() : this.#senders.wait(brought(sender, item))",
+    find: "this.#put(item) ? passed(undefined, node) : this.#senders.wait(brought(sender, item))",
     replace: "(this.#put(item) || this.#buffer.push(item), passed())",
   },
   {
@@ -27,8 +27,8 @@ export const ofChannels: readonly Mutation[] = [
   {
     clause: "C2b",
     file: channel,
-    find: "const refusal = refusedIntake();",
-    replace: "const refusal = refused();",
+    find: "const refusal = refusedIntake(node);",
+    replace: "const refusal = refused(node);",
   },
   {
     clause: "F1a",

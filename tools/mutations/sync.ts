@@ -27,8 +27,8 @@ export const ofSync: readonly Mutation[] = [
   {
     clause: "C3a",
     file: semaphore,
-    find: "refused() ?? (this.#free > 0 ? passed(this.#take(currentTask()))",
-    replace: "(this.#free > 0 ? passed(this.#take(currentTask()))",
+    find: "const refusal = refused(node);\n    if (refusal !== undefined) return refusal;\n    const { task } = node;\n    return this.#free > 0",
+    replace: "const { task } = node;\n    return this.#free > 0",
   },
   {
     clause: "F1b",

@@ -1,6 +1,6 @@
 /** What an outsider needs to build a primitive. */
 export { quiet } from "./core/block.ts";
-export { bound, contextOfNow } from "./core/current.ts";
+export { bound, contextOfNow, here } from "./core/current.ts";
 export { checkpoint, passed, refused, refusedIntake } from "./core/checkpoint.ts";
 export { WaitList, type InLine, type Waitable, type WaitOptions } from "./core/wait-list.ts";
 export { waitForOne, type Choice, type Chosen, type Line, type Selectable } from "./core/choice.ts";

@@ -7,7 +7,16 @@
  */
 import { brief, BrokenError, ClosedError, EndOfStream } from "../errors.ts";
 import { Deque } from "../internal/deque.ts";
-import { passed, refused, refusedIntake, WaitList, type Choice, type Selectable, type Waitable } from "../lowlevel.ts";
+import {
+  here,
+  passed,
+  refused,
+  refusedIntake,
+  WaitList,
+  type Choice,
+  type Selectable,
+  type Waitable,
+} from "../lowlevel.ts";
 import { Items } from "./items.ts";
 
 export interface ChannelOptions {
@@ -295,11 +304,12 @@ export class Channel<T> implements Selectable<T>, Waitable {
 
   /** @internal */
   sendBy(sender: SendingEnd<T> | undefined, item: T): Promise<void> {
-    const refusal = refused();
+    const node = here();
+    const refusal = refused(node);
     if (refusal !== undefined) return refusal;
     const error = this.#whyNotSend(sender);
     if (error !== undefined) return Promise.reject(error);
-    return this.#put(item) ? passed() : this.#senders.wait(brought(sender, item));
+    return this.#put(item) ? passed(undefined, node) : this.#senders.wait(brought(sender, item));
   }
 
   /** @internal */
@@ -320,11 +330,12 @@ export class Channel<T> implements Selectable<T>, Waitable {
 
   /** @internal */
   receiveBy(receiver: ReceivingEnd<T> | undefined): Promise<T> {
-    const refusal = refusedIntake();
+    const node = here();
+    const refusal = refusedIntake(node);
     if (refusal !== undefined) return refusal;
     const error = this.#whyNotReceive(receiver);
     if (error !== undefined) return Promise.reject(error);
-    return this.#hasItem ? passed(this.#take()) : this.#receivers.wait(receiver);
+    return this.#hasItem ? passed(this.#take(), node) : this.#receivers.wait(receiver);
   }
 
   /** @internal */

@@ -1,5 +1,5 @@
 import { EndOfStream } from "../errors.ts";
-import { passed, quiet, refusedIntake } from "../lowlevel.ts";
+import { here, passed, quiet, refusedIntake } from "../lowlevel.ts";
 
 /** What gives items one by one, and says `EndOfStream` when there are no more. */
 interface Source<T> {
@@ -18,7 +18,8 @@ export class Items<T> implements AsyncIterator<T, undefined> {
   }
 
   next(): Promise<Item<T>> {
-    const refusal = refusedIntake();
+    const node = here();
+    const refusal = refusedIntake(node);
     if (refusal !== undefined) return refusal;
     let received: Item<T> | undefined;
     try {
@@ -26,7 +27,7 @@ export class Items<T> implements AsyncIterator<T, undefined> {
     } catch (error) {
       return error instanceof EndOfStream ? passed(end) : Promise.reject(error);
     }
-    if (received !== undefined) return passed(received);
+    if (received !== undefined) return passed(received, node);
     return quiet(() => this.#source.receive().then(asItem<T>, asEnd));
   }
 }

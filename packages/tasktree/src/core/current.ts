@@ -43,7 +43,22 @@ export function setImplicitRoot(root: () => ScopeNode): void {
   implicitRoot = root;
 }
 
-/** The node that counts here: of a scope that has ended, the nearest living one around it, unless it was cancelled. */
+/**
+ * The node that counts here: of a scope that has ended, the nearest living one around it, unless it was cancelled. Not a
+ * checkpoint.
+ *
+ * A primitive looks once and gives it to `refused` and `passed`: looking costs as much as the rest of a fast operation.
+ *
+ * @example
+ * ```ts
+ * import { here, passed, refused } from "tasktree/lowlevel";
+ * let count = 0;
+ * function next(): Promise<number> {
+ *   const node = here();
+ *   return refused(node) ?? passed(++count, node);
+ * }
+ * ```
+ */
 export function here(): ScopeNode {
   const frame = store.getStore();
   if (frame === undefined) return implicitRoot();

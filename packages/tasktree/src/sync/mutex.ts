@@ -1,6 +1,7 @@
 import { brief, BrokenError, DeadlockError, InvalidStateError } from "../errors.ts";
 import {
   currentTask,
+  here,
   passed,
   quiet,
   refused,
@@ -86,11 +87,12 @@ export class Mutex implements Waitable {
    * @throws {BrokenError} If its owner ended while it held it, before or during the call.
    */
   acquire(): Promise<MutexGuard> {
-    const refusal = refused();
+    const node = here();
+    const refusal = refused(node);
     if (refusal !== undefined) return refusal;
-    const task = currentTask();
+    const { task } = node;
     if (task !== undefined && task === this.owner) return Promise.reject(this.#ownWait(task));
-    return this.take(new Hold(this, task));
+    return this.take(new Hold(this, task), node);
   }
 
   /**
@@ -173,9 +175,9 @@ export class Mutex implements Waitable {
   }
 
   /** Waits for `hold`, which may have been let go before. Not itself a checkpoint on entry. @internal */
-  take(hold: Hold): Promise<MutexGuard> {
+  take(hold: Hold, node = here()): Promise<MutexGuard> {
     const held = this.#held;
-    if (held === undefined) return passed(this.#give(hold));
+    if (held === undefined) return passed(this.#give(hold), node);
     if (this.#isBroken()) return Promise.reject(this.#brokenError());
     this.#watch(held);
     return this.#waiters.wait(hold);

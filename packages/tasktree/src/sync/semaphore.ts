@@ -1,6 +1,6 @@
 import { brief, InvalidStateError } from "../errors.ts";
 import { LinkedList, type Linked } from "../internal/linked-list.ts";
-import { currentTask, passed, quiet, refused, WaitList, type Task, type Waitable } from "../lowlevel.ts";
+import { currentTask, here, passed, quiet, refused, WaitList, type Task, type Waitable } from "../lowlevel.ts";
 
 export interface SemaphoreOptions {
   /** More permits than this there cannot be; default: the initial number. Infinity makes a counter of signals. */
@@ -72,9 +72,11 @@ export class Semaphore implements Waitable {
    * Cancellation: Checkpoint, nothing lost: if this call is cancelled, it holds no permit and its place in line is gone.
    */
   acquire(): Promise<Permit> {
-    return (
-      refused() ?? (this.#free > 0 ? passed(this.#take(currentTask())) : this.#waiters.wait(currentTask() ?? nobody))
-    );
+    const node = here();
+    const refusal = refused(node);
+    if (refusal !== undefined) return refusal;
+    const { task } = node;
+    return this.#free > 0 ? passed<Permit>(this.#take(task), node) : this.#waiters.wait(task ?? nobody);
   }
 
   /** A permit if one is free, which it never is while somebody waits. Not a checkpoint. */

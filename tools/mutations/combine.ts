@@ -119,8 +119,8 @@ export const ofCombine: readonly Mutation[] = [
   {
     clause: "B1g",
     file: "packages/tasktree/src/combine/results.ts",
-    find: "const pause = refused() ??",
-    replace: "const pause =",
+    find: "this.#refusal = refused();",
+    replace: "this.#refusal = undefined;",
   },
   {
     clause: "B1a",

@@ -910,7 +910,7 @@ export const ofTheCore: readonly Mutation[] = [
     replace: "this.implicit ? undefined : here(), fn as",
   },
   {
-    clause: "F1",
+    clause: "F1a",
     file: "packages/tasktree/src/core/wait-list.ts",
     find: "    const first = this.#line.first;\n    first?.wake(value);",
     replace: "    const first = this.#line.last;\n    first?.wake(value);",

@@ -14,7 +14,8 @@ const MAX_RUNS = 15;
 type Measured = { cpuNs: number; wallNs: number; heldBytes: number | null };
 
 async function once(scenario: Scenario, adapter: Adapter, n: number, withMemory: boolean): Promise<Measured> {
-  collectGarbage();
+  // Not before every run: a forced collection throws away optimised code too, and the run would measure its compilation.
+  if (withMemory) collectGarbage();
   const before = process.memoryUsage().heapUsed;
   let heldBytes: number | null = null;
   let stop = startSpan();

@@ -6,6 +6,8 @@ import { root, shown } from "./source.ts";
 
 export interface Outcome {
   readonly ok: boolean;
+  /** "exit code 1", or the name of a signal. */
+  readonly ending: string;
   /** Standard output alone; `output` has both, as they came. */
   readonly stdout: string;
   readonly output: string;
@@ -49,8 +51,14 @@ export function command(file: string, args: readonly string[], options: CommandO
     clearTimeout(timer);
     if (child.pid !== undefined) alive.delete(child.pid);
     if (timedOut) output += `\nKilled after ${timeout / 1000} s\n`;
-    else if (code !== 0) output += `\n${file} ended with ${signal ?? `exit code ${code}`}\n`;
-    resolve({ ok: code === 0, stdout, output, timedOut, ms: performance.now() - started });
+    resolve({
+      ok: code === 0,
+      ending: signal ?? `exit code ${code}`,
+      stdout,
+      output,
+      timedOut,
+      ms: performance.now() - started,
+    });
   });
   return promise;
 }

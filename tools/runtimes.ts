@@ -73,11 +73,12 @@ async function main([name = "", ...files]: string[]): Promise<void> {
   const suite = files.length > 0 ? files : filesIn(root, ...runtime.suite);
   const binary = join(await installed("tools/runtimes"), runtime.binary);
   // "./" makes Bun take a path as a path: a bare one is a pattern to it.
-  const { ok, output } = await command(binary, [...runtime.args, ...suite.map((file) => `./${file}`)]);
+  const { ok, ending, output } = await command(binary, [...runtime.args, ...suite.map((file) => `./${file}`)]);
   const counts = countsIn(output);
   const fine = ok && counts.failed === 0 && counts.passed > 0;
   if (!fine) {
     console.log(output);
+    console.log(`${name} ended with ${ending}`);
     process.exitCode = 1;
   }
   console.log(`${name}: ${showCounts(counts)}`);

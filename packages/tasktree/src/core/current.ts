@@ -47,7 +47,8 @@ export function setImplicitRoot(root: () => ScopeNode): void {
  * The node that counts here: of a scope that has ended, the nearest living one around it, unless it was cancelled. Not a
  * checkpoint.
  *
- * A primitive looks once and gives it to `refused` and `passed`: looking costs as much as the rest of a fast operation.
+ * Only to be given to `refused` and `passed`, so that they need not look themselves, which costs as much as the rest of a
+ * fast operation. Who wants the task or the scope asks `currentTask()` or `currentScope()`: they note that somebody has it.
  *
  * @example
  * ```ts

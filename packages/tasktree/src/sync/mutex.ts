@@ -90,7 +90,7 @@ export class Mutex implements Waitable {
     const node = here();
     const refusal = refused(node);
     if (refusal !== undefined) return refusal;
-    const { task } = node;
+    const task = currentTask();
     if (task !== undefined && task === this.owner) return Promise.reject(this.#ownWait(task));
     return this.take(new Hold(this, task), node);
   }

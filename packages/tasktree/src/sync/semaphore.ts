@@ -75,7 +75,7 @@ export class Semaphore implements Waitable {
     const node = here();
     const refusal = refused(node);
     if (refusal !== undefined) return refusal;
-    const { task } = node;
+    const task = currentTask();
     return this.#free > 0 ? passed<Permit>(this.#take(task), node) : this.#waiters.wait(task ?? nobody);
   }
 

@@ -293,8 +293,8 @@ export const ofTheCore: readonly Mutation[] = [
   {
     clause: "K11a",
     file: "packages/tasktree/src/core/scope.ts",
-    find: "if (this.own !== undefined || this.ended || (this.parent === undefined && this.root.implicit)) return;\n    const error",
-    replace: "if (this.own !== undefined || this.ended) return;\n    const error",
+    find: "if (this.own !== undefined || this.ended || (this.parent === undefined && this.root.implicit)) return;\n    const cutoff",
+    replace: "if (this.own !== undefined || this.ended) return;\n    const cutoff",
   },
   {
     clause: "K12c",
@@ -599,9 +599,9 @@ export const ofTheCore: readonly Mutation[] = [
   },
   {
     clause: "C7a",
-    file: "packages/tasktree/src/core/scope.ts",
-    find: "new CancelledError({ why, reason, scope: this.path })",
-    replace: "new CancelledError({ why, reason, scope: this.name })",
+    file: "packages/tasktree/src/core/force.ts",
+    find: "scope: this.outermost.path",
+    replace: "scope: this.outermost.name",
   },
   {
     clause: "C7b",
@@ -642,8 +642,8 @@ export const ofTheCore: readonly Mutation[] = [
   {
     clause: "C8b",
     file: "packages/tasktree/src/core/scope.ts",
-    find: "cutoff: Math.min(force.cutoff, this.root.clock.now()) });",
-    replace: "cutoff: force.cutoff });",
+    find: "withCutoff(force, Math.min(force.cutoff, this.root.clock.now()))",
+    replace: "withCutoff(force, force.cutoff)",
   },
   {
     clause: "C8b",

@@ -36,7 +36,12 @@ export const ofSync: readonly Mutation[] = [
     find: "if (next === undefined) this.#free++;",
     replace: "this.#free++;\n    if (next === undefined) return;",
   },
-  { clause: "F1c", file: semaphore, find: "return this.#free > 0 ?", replace: "return this.#free >= 0 ?" },
+  {
+    clause: "F1c",
+    file: semaphore,
+    find: "return this.#free > 0 ? this.#take(currentTask",
+    replace: "return this.#free >= 0 ? this.#take(currentTask",
+  },
   {
     clause: "C3a",
     file: limiter,

@@ -1,4 +1,5 @@
 /** The cancellations in force at a node, and how a new one is brought to a subtree. */
+import { CancelledError, type CancelWhy } from "../errors.ts";
 import type { Root } from "./root.ts";
 import type { ScopeNode } from "./scope.ts";
 import { scheduleAborts } from "./signal-bridge.ts";
@@ -13,6 +14,31 @@ export interface Force {
   readonly depth: number;
   /** When grace is over: from then on every checkpoint throws. */
   readonly cutoff: number;
+}
+
+/**
+ * The cancellation of a scope. Its error is made when somebody first gets it: within `cancel()` if somebody waits; never if all
+ * inside end before they come to a checkpoint, as the losers of many a race do. An error costs several microseconds.
+ */
+export class OwnForce implements Force {
+  readonly outermost: ScopeNode;
+  readonly depth: number;
+  readonly cutoff: number;
+  readonly #why: CancelWhy;
+  readonly #reason: unknown;
+  #error: CancelledError | undefined = undefined;
+
+  constructor(outermost: ScopeNode, why: CancelWhy, reason: unknown, cutoff: number) {
+    this.outermost = outermost;
+    this.depth = outermost.depth;
+    this.cutoff = cutoff;
+    this.#why = why;
+    this.#reason = reason;
+  }
+
+  get error(): CancelledError {
+    return (this.#error ??= new CancelledError({ why: this.#why, reason: this.#reason, scope: this.outermost.path }));
+  }
 }
 
 /** Brings `force` to every node below `start` that no shield hides; the shields are told what they hide. */
@@ -64,4 +90,9 @@ export function sum(a: Force | undefined, b: Force): Force {
   };
   summed = [a, b, result];
   return result;
+}
+
+/** The same with another cut-off. */
+export function withCutoff({ outermost, error, depth }: Force, cutoff: number): Force {
+  return { outermost, error, depth, cutoff };
 }

@@ -8,12 +8,12 @@
  *
  * Nothing here recurses: trees of 100,000 nested scopes are walked by their own links.
  */
-import { CancelledError, type CancelWhy } from "../errors.ts";
+import type { CancelWhy } from "../errors.ts";
 import { LinkedList, type Linked } from "../internal/linked-list.ts";
 import { checkDeadline, checkMilliseconds } from "./check.ts";
 import { Alarm, type AlarmOwner } from "./clock.ts";
 import { implicitRoot, type Frame, type Locals } from "./current.ts";
-import { reach, sum, type Force } from "./force.ts";
+import { OwnForce, reach, sum, withCutoff, type Force } from "./force.ts";
 import type { Root } from "./root.ts";
 import { ScopeSignal, scheduleAborts } from "./signal-bridge.ts";
 import { successor } from "./subtree.ts";
@@ -97,7 +97,7 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
   label: string | undefined;
   children: LinkedList<ScopeNode> | undefined = undefined;
   /** The cancellation of this very scope, and the sum of those it sees. */
-  own: Force | undefined = undefined;
+  own: OwnForce | undefined = undefined;
   force: Force | undefined = undefined;
   /** The depth of the innermost cancellation delivered here, at birth and now; -1 for none. */
   readonly bornTold: number = -1;
@@ -264,10 +264,9 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
   cancelAs(why: CancelWhy, reason?: unknown): void {
     // The root of what runs outside of any run is nobody's to cancel.
     if (this.own !== undefined || this.ended || (this.parent === undefined && this.root.implicit)) return;
-    const error = new CancelledError({ why, reason, scope: this.path });
     const cutoff = this.root.clock.now() + this.grace;
-    this.own = { outermost: this, error, depth: this.depth, cutoff };
-    this.root.instruments?.scopeCancelled(this, error);
+    this.own = new OwnForce(this, why, reason, cutoff);
+    this.root.instruments?.scopeCancelled(this, this.own.error);
     reach(this, this.own);
     if (cutoff === Infinity) return;
     const alarm = (this.#need().cutoff = new Alarm(this));
@@ -437,7 +436,7 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
       // What a service around hides until the cut-off stays hidden from its own shields.
       if (node.hides && node.#isService) break;
     }
-    if (force !== undefined) reach(this, { ...force, cutoff: Math.min(force.cutoff, this.root.clock.now()) });
+    if (force !== undefined) reach(this, withCutoff(force, Math.min(force.cutoff, this.root.clock.now())));
   }
 
   get #isService(): boolean {

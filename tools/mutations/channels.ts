@@ -15,14 +15,15 @@ export const ofChannels: readonly Mutation[] = [
   {
     clause: "C3a",
     file: channel,
-    find: "this.#put(item) ? passed(undefined, node) : this.#senders.wait(brought(sender, item))",
-    replace: "(this.#put(item) || this.#buffer.push(item), passed())",
+    find: "if (this.#put(item)) return passed(undefined, node);",
+    replace: "if (this.#put(item) || (this.#buffer.push(item), true)) return passed(undefined, node);",
   },
   {
     clause: "C3b",
     file: channel,
-    find: "if (this.#receivers.wake(item)) return true;",
-    replace: "if (this.#receivers.size > 0) return (queueMicrotask(() => this.#receivers.wake(item)), true);",
+    find: "    const receiver = this.#receivers.first as ReceivingEnd<T> | undefined;\n",
+    replace:
+      "    const receiver = this.#receivers.first as ReceivingEnd<T> | undefined;\n    if (this.#receivers.size > 0) return (queueMicrotask(() => this.#receivers.wake(item)), true);\n",
   },
   {
     clause: "C2b",
@@ -95,5 +96,17 @@ export const ofChannels: readonly Mutation[] = [
     file: select,
     find: "? refusedIntake() : refused()",
     replace: "? refused() : refused()",
+  },
+  {
+    clause: "H1",
+    file: "packages/tasktree/src/channels/channel.ts",
+    find: "if (sender.waits > 0) {",
+    replace: "if (sender.waits >= 0) {",
+  },
+  {
+    clause: "H2",
+    file: "packages/tasktree/src/channels/select.ts",
+    find: "if (!ordered) swap(order, turn, turn + Math.floor(Math.random() * (order.length - turn)));",
+    replace: "if (!ordered && turn === 0) order.push(...order.splice(0, Math.floor(Math.random() * order.length)));",
   },
 ];

@@ -35,8 +35,8 @@ export const ofCombine: readonly Mutation[] = [
   {
     clause: "B1c",
     file: "packages/tasktree/src/combine/contest.ts",
-    find: "if (winner !== undefined) return lost?.(value);",
-    replace: "if (winner !== undefined) return;",
+    find: "          await lost?.(value);\n",
+    replace: "",
   },
   {
     clause: "B1c",
@@ -143,7 +143,25 @@ export const ofCombine: readonly Mutation[] = [
   {
     clause: "X1a",
     file: "packages/tasktree/src/combine/slots.ts",
-    find: "await inContext(this.#call, item, index)",
+    find: "await turn.call(this.#call, item, index)",
     replace: "await this.#call(item, index)",
+  },
+  {
+    clause: "B1e",
+    file: "packages/tasktree/src/combine/map-concurrent.ts",
+    find: "if (isAsync(this.#items)) this.#owesRoom = true;\n    else this.room.leave();",
+    replace: "this.room.leave();",
+  },
+  {
+    clause: "B1a",
+    file: "packages/tasktree/src/combine/slots.ts",
+    find: "      turn.over = true;\n",
+    replace: "",
+  },
+  {
+    clause: "B1c",
+    file: "packages/tasktree/src/combine/contest.ts",
+    find: "await both(error, () => lost?.(winner!.value))",
+    replace: "void lost?.(winner.value)",
   },
 ];

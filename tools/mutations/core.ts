@@ -858,7 +858,7 @@ export const ofTheCore: readonly Mutation[] = [
   {
     clause: "R6a",
     file: "packages/tasktree/src/core/root.ts",
-    find: "if (task !== undefined && !task.ended) task.noteFailure(error);",
+    find: "if (task !== undefined && !task.ended && !ended) task.noteFailure(error);",
     replace: "if (task === null) return;",
   },
   {

@@ -45,4 +45,10 @@ export const ofQueues: readonly Mutation[] = [
     find: "this.#putters.size > 0 || ",
     replace: "",
   },
+  {
+    clause: "Q1",
+    file: "packages/tasktree/src/queues/memory-queue.ts",
+    find: "this.#takers.size > 0 || this.#joiners.size > 0",
+    replace: "this.#takers.size > 0",
+  },
 ];

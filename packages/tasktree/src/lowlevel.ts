@@ -1,11 +1,11 @@
 /** What an outsider needs to build a primitive. */
 export { quiet } from "./core/block.ts";
-export { bound, contextOfNow, here } from "./core/current.ts";
+export { bound, here } from "./core/current.ts";
 export { checkpoint, passed, refused, refusedIntake } from "./core/checkpoint.ts";
 export { WaitList, type InLine, type Waitable, type WaitOptions } from "./core/wait-list.ts";
 export { waitForOne, type Choice, type Chosen, type Line, type Selectable } from "./core/choice.ts";
 export { currentScope, currentSignal, currentTask, drainingChoice, now, outside, wasCut } from "./core/here.ts";
-export { renewTask } from "./core/renew.ts";
+export { renewTask, Turn } from "./core/renew.ts";
 export { Timer } from "./core/timer.ts";
 export { withCancelScope, shield, type CancelScopeOptions } from "./core/cancel-scope.ts";
 export {

@@ -710,3 +710,31 @@ test("Channel says in reports which side waits, and works outside of every task"
   assert.equal(await received, 7);
   assert.deepEqual(channel.statistics(), idle);
 });
+
+/** Milliseconds of processor time for each of so many senders, from making its end to closing it. */
+async function timeToServe(many: number): Promise<number> {
+  const start = process.cpuUsage();
+  await virtually(async () => {
+    const channel = new Channel<number>(0);
+    await withTaskGroup(async (group) => {
+      for (let number = 0; number < many; number++) {
+        group.spawn(async () => {
+          using sender = channel.sender();
+          await sender.send(number);
+        });
+      }
+      let sum = 0;
+      for await (const number of channel) sum += number;
+      assert.equal(sum, (many * (many - 1)) / 2);
+    });
+  });
+  const { user, system } = process.cpuUsage(start);
+  return (user + system) / 1000 / many;
+}
+
+test("H1 closing one of 20,000 senders costs about as much as one of 1,000, though the others wait", async () => {
+  await timeToServe(1000);
+  const few = await timeToServe(1000);
+  const many = await timeToServe(20_000);
+  assert.ok(many < 8 * few, `${many} ms each against ${few} ms`);
+});

@@ -309,7 +309,9 @@ export class Channel<T> implements Selectable<T>, Waitable {
     if (refusal !== undefined) return refusal;
     const error = this.#whyNotSend(sender);
     if (error !== undefined) return Promise.reject(error);
-    return this.#put(item) ? passed(undefined, node) : this.#senders.wait(brought(sender, item));
+    if (this.#put(item)) return passed(undefined, node);
+    if (sender !== undefined) sender.waits++;
+    return this.#senders.wait(brought(sender, item));
   }
 
   /** @internal */
@@ -321,6 +323,7 @@ export class Channel<T> implements Selectable<T>, Waitable {
 
   /** @internal */
   sendChoice(sender: SendingEnd<T> | undefined, item: T): Choice<void> {
+    if (sender !== undefined) sender.waits++;
     return {
       poll: () => (this.trySendBy(sender, item) ? sent : undefined),
       line: this.#senders,
@@ -335,7 +338,9 @@ export class Channel<T> implements Selectable<T>, Waitable {
     if (refusal !== undefined) return refusal;
     const error = this.#whyNotReceive(receiver);
     if (error !== undefined) return Promise.reject(error);
-    return this.#hasItem ? passed(this.#take(), node) : this.#receivers.wait(receiver);
+    if (this.#hasItem) return passed(this.#take(), node);
+    if (receiver !== undefined) receiver.waits++;
+    return this.#receivers.wait(receiver);
   }
 
   /** @internal */
@@ -347,20 +352,29 @@ export class Channel<T> implements Selectable<T>, Waitable {
 
   /** @internal */
   receiveChoice(receiver: ReceivingEnd<T> | undefined): Choice<T> {
+    if (receiver !== undefined) receiver.waits++;
     return { poll: () => this.tryReceiveBy(receiver), line: this.#receivers, payload: receiver, intake: true };
   }
 
   /** @internal */
   senderClosed(sender: SendingEnd<T>): void {
-    if (this.#senders.size > 0)
-      this.#senders.failAll(this.#whyNotSend(sender), (payload) => senderOf(payload) === sender);
+    if (sender.waits > 0) {
+      this.#senders.failWhere(
+        (payload) => senderOf(payload) === sender,
+        () => this.#whyNotSend(sender),
+      );
+    }
     if (--this.#openSenders === 0) this.close();
   }
 
   /** @internal */
   receiverClosed(receiver: ReceivingEnd<T>): void {
-    if (this.#receivers.size > 0)
-      this.#receivers.failAll(this.#whyNotReceive(receiver), (payload) => payload === receiver);
+    if (receiver.waits > 0) {
+      this.#receivers.failWhere(
+        (payload) => payload === receiver,
+        () => this.#whyNotReceive(receiver),
+      );
+    }
     if (--this.#openReceivers === 0) this.closeReceiving();
   }
 
@@ -385,7 +399,11 @@ export class Channel<T> implements Selectable<T>, Waitable {
   }
 
   #put(item: T): boolean {
-    if (this.#receivers.wake(item)) return true;
+    const receiver = this.#receivers.first as ReceivingEnd<T> | undefined;
+    if (this.#receivers.wake(item)) {
+      if (receiver !== undefined) receiver.waits--;
+      return true;
+    }
     if (this.#buffer.size >= this.capacity) return false;
     this.#buffer.push(item);
     return true;
@@ -401,7 +419,9 @@ export class Channel<T> implements Selectable<T>, Waitable {
   #takeFromSender(): T {
     const payload = this.#senders.first;
     this.#senders.wake();
-    return payload instanceof Parcel ? (payload as Parcel<T>).item : (payload as T);
+    if (!(payload instanceof Parcel)) return payload as T;
+    payload.sender.waits--;
+    return payload.item as T;
   }
 }
 
@@ -443,6 +463,8 @@ function senderOf(payload: unknown): unknown {
 
 class SendingEnd<T> implements Sender<T> {
   isClosed = false;
+  /** How many wait by it, at most: what was cut, or done by `select` elsewhere, still counts. For 0 nobody need be looked for. */
+  waits = 0;
   readonly #channel: Channel<T>;
 
   constructor(channel: Channel<T>) {
@@ -480,6 +502,8 @@ class SendingEnd<T> implements Sender<T> {
 
 class ReceivingEnd<T> implements Receiver<T> {
   isClosed = false;
+  /** As with a sender. */
+  waits = 0;
   readonly #channel: Channel<T>;
 
   constructor(channel: Channel<T>) {

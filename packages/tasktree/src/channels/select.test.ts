@@ -471,3 +471,17 @@ test("C3a C3b whatever several selects send and receive, and whoever is cancelle
     });
   }
 });
+
+test("H2 select() favours none of those that are ready, wherever the others stand", async () => {
+  await virtually(async () => {
+    const [none, a, b] = [new Channel<string>(0), new Channel<string>(Infinity), new Channel<string>(Infinity)];
+    const taken = { a: 0, b: 0 };
+    for (let turn = 0; turn < 4000; turn++) {
+      if (a.size === 0) a.trySend("a");
+      if (b.size === 0) b.trySend("b");
+      const { key } = await select({ none1: none, none2: none, none3: none, a, b });
+      taken[key as "a" | "b"]++;
+    }
+    assert.ok(taken.a > 1700 && taken.b > 1700, JSON.stringify(taken));
+  });
+});

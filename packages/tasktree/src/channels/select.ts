@@ -151,13 +151,19 @@ function lookAt<C extends Cases>(cases: C): Lines<C> {
 
 function firstReady<C extends Cases>(lines: Lines<C>, { ordered = false }: SelectOptions): Selected<C> | undefined {
   const { choices, deadline } = lines;
-  const start = ordered ? 0 : Math.floor(Math.random() * choices.length);
-  for (let turn = 0; turn < choices.length; turn++) {
-    const index = (start + turn) % choices.length;
+  const order = [...choices.keys()];
+  for (let turn = 0; turn < order.length; turn++) {
+    // Any of those that are left: to start somewhere and go round would favour who stands behind one that is not ready.
+    if (!ordered) swap(order, turn, turn + Math.floor(Math.random() * (order.length - turn)));
+    const index = order[turn]!;
     const ready = choices[index]!.poll();
     if (ready !== undefined) return selected(lines, { index, value: ready.value });
   }
   return deadline <= now() ? selected(lines, { index: choices.length, value: undefined }) : undefined;
+}
+
+function swap(order: number[], a: number, b: number): void {
+  [order[a], order[b]] = [order[b]!, order[a]!];
 }
 
 function firstToCome<C>({ choices, deadline }: Lines<C>): Promise<Chosen<unknown>> {

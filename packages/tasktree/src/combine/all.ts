@@ -2,6 +2,7 @@ import { quiet, withTaskGroup, type TaskGroup } from "../lowlevel.ts";
 import { gaveNoValue } from "./children.ts";
 import { feed, Room } from "./feed.ts";
 import {
+  both,
   checkJob,
   checkLimit,
   checkOptions,
@@ -78,8 +79,9 @@ async function values(jobs: Jobs<unknown>, limit: number): Promise<unknown[]> {
   };
   try {
     await withTaskGroup((group) => (slots = new Slots(group, jobs, work)).start());
-  } finally {
-    slots?.close();
+  } catch (error) {
+    await both(error, () => slots?.close());
+    throw error;
   }
   return results;
 }

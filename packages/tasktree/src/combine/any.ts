@@ -1,15 +1,15 @@
 import { brief } from "../errors.ts";
 import { quiet, type Outcome } from "../lowlevel.ts";
 import { attemptAll } from "./children.ts";
-import { contest } from "./contest.ts";
+import { contest, type OnLoser } from "./contest.ts";
 import { checkLimit, checkOnLoser, checkOptions, listOf, type Job } from "./functions.ts";
 
 export interface AnyOptions<T> {
   /**
    * Gets the value of a function that was not the first and still returned one: close the connection, say. Called in the
-   * context of this call.
+   * context of this call, and awaited.
    */
-  readonly onLoser?: (value: T) => void;
+  readonly onLoser?: OnLoser<T>;
   /** How many are tried at a time; default: all of them. */
   readonly limit?: number;
 }

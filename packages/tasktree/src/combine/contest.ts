@@ -8,7 +8,10 @@ import {
   type Task,
   type TaskGroup,
 } from "../lowlevel.ts";
-import type { Job } from "./functions.ts";
+import { both, type Job } from "./functions.ts";
+
+/** Gets the value of a function that has lost and still returned one. */
+export type OnLoser<T> = (value: T) => unknown;
 
 /**
  * Runs what `start` starts until one of the functions has given a value: that is what this gives, in a box, when the
@@ -17,7 +20,7 @@ import type { Job } from "./functions.ts";
  * `entrant` makes of a function one that takes part.
  */
 export async function contest<T>(
-  onLoser: ((value: T) => void) | undefined,
+  onLoser: OnLoser<T> | undefined,
   start: (group: TaskGroup, entrant: (job: Job<T>) => Job<void>) => void,
 ): Promise<{ readonly value: T } | undefined> {
   const lost = onLoser === undefined ? undefined : bound(onLoser);
@@ -33,7 +36,10 @@ export async function contest<T>(
           if (winner !== undefined && !wasCut()) return;
           throw error;
         }
-        if (winner !== undefined) return lost?.(value);
+        if (winner !== undefined) {
+          await lost?.(value);
+          return;
+        }
         winner = new Winner(value, group);
         // At the end of this task: one that failed in the step before has ended by then, and has not failed in cleanup.
         watchEnd(currentTask()!, winner);
@@ -41,7 +47,7 @@ export async function contest<T>(
       start(group, entrant);
     });
   } catch (error) {
-    if (winner !== undefined) lost?.(winner.value);
+    if (winner !== undefined) await both(error, () => lost?.(winner!.value));
     throw error;
   }
   return winner;

@@ -1,6 +1,6 @@
 /** Starting children for what a source gives, as there is room for them. */
 import { refused, WaitList, type Waitable } from "../lowlevel.ts";
-import { isAsync } from "./functions.ts";
+import { both, isAsync } from "./functions.ts";
 
 /**
  * How many may be in work at a time.
@@ -54,7 +54,13 @@ export async function feed<T>(
   if (isAsync(items)) {
     for await (const item of items) {
       room.enter();
-      start(item, index++);
+      try {
+        start(item, index++);
+      } catch (error) {
+        // It came in the step in which the rest was called off: a lease goes back.
+        await both(error, () => disposed(item));
+        throw error;
+      }
       if (room.full) await room.wait();
     }
   } else {
@@ -65,4 +71,11 @@ export async function feed<T>(
       if (room.full) await room.wait();
     }
   }
+}
+
+/** Disposes of what nobody will get, if that can be done. */
+async function disposed(item: unknown): Promise<void> {
+  const { [Symbol.asyncDispose]: later, [Symbol.dispose]: now } = Object(item) as Partial<AsyncDisposable & Disposable>;
+  if (later !== undefined) await later.call(item as AsyncDisposable);
+  else now?.call(item as Disposable);
 }

@@ -1,5 +1,5 @@
 /** What the combinators take, and whether it is that. */
-import { brief } from "../errors.ts";
+import { brief, isObject, suppress } from "../errors.ts";
 
 /** A function to be run as a child. */
 export type Job<T> = () => T | PromiseLike<T>;
@@ -88,4 +88,14 @@ function has(value: unknown, method: PropertyKey): boolean {
 /** The name of a function's task. */
 export function nameOf(what: string, job: Job<unknown>, at: number): string {
   return job.name === "" ? `${what}[${at}]` : job.name;
+}
+
+/** Does what is left to do after `error`, which stays the error; what goes wrong then is listed on it. */
+export async function both(error: unknown, cleanUp: () => unknown): Promise<void> {
+  try {
+    await cleanUp();
+  } catch (another) {
+    if (isObject(error)) suppress(error, another);
+    else throw new AggregateError([error, another], `${brief(error)}, and ${brief(another)}`, { cause: another });
+  }
 }

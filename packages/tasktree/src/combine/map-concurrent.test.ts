@@ -4,6 +4,7 @@ import { rejection } from "../../test/rejection.ts";
 import { virtually } from "../../test/virtual.ts";
 import {
   CancelledError,
+  Channel,
   checkpoint,
   currentScope,
   currentTask,
@@ -394,4 +395,65 @@ test("mapConcurrent() rejects what is not iterable, no function, and a limit tha
   for (const ordered of [null, "no", 0]) {
     assert.throws(() => mapConcurrent([1], fn, { limit: 1, ordered } as never), TypeError);
   }
+});
+
+test("B1e a mapConcurrent() over a channel that is left early has lost no item", async () => {
+  await virtually(async () => {
+    for (const steps of [1, 2, 3]) {
+      const channel = new Channel<number>(9);
+      for (let item = 0; item < 9; item++) channel.trySend(item);
+      const called: number[] = [];
+      let left = steps;
+      for await (const _ of mapConcurrent(channel, async (item) => void called.push(item), { limit: 2 })) {
+        await sleep(1);
+        if (--left === 0) break;
+      }
+      while (channel.size > 0) called.push(await channel.receive());
+      assert.deepEqual(called, [0, 1, 2, 3, 4, 5, 6, 7, 8]);
+    }
+  });
+});
+
+test("B1e what mapConcurrent() has taken in the step that cancels it is disposed of", async () => {
+  await virtually(async () => {
+    let disposed = 0;
+    const item = { [Symbol.dispose]: () => void disposed++ };
+    await withCancelScope(async (scope) => {
+      async function* items() {
+        await sleep(5);
+        scope.cancel();
+        yield item;
+      }
+      await collect(mapConcurrent(items(), () => assert.fail("called"), { limit: 2 }));
+    });
+    assert.equal(disposed, 1);
+  });
+});
+
+test("B1e the failure of a function stays the error where the source's return() throws too", async () => {
+  await virtually(async () => {
+    const [failure, closing] = [new Error("failure"), new Error("closing")];
+    const items: Iterable<number> = {
+      [Symbol.iterator]: () => ({
+        next: () => ({ done: false, value: 1 }),
+        return() {
+          throw closing;
+        },
+      }),
+    };
+    const error = await rejection(collect(mapConcurrent(items, () => Promise.reject(failure), { limit: 1 })));
+    assert.equal(error, failure);
+    assert.deepEqual(suppressedErrors(error), [closing]);
+  });
+});
+
+test("B1e a mapConcurrent() made in a scope that was cancelled and has ended throws that scope's error", async () => {
+  await virtually(async () => {
+    let results!: AsyncIterable<number>;
+    await withCancelScope(async (scope) => {
+      results = mapConcurrent([1], (item) => item, { limit: 1 });
+      scope.cancel();
+    });
+    await assert.rejects(collect(results), CancelledError);
+  });
 });

@@ -11,12 +11,15 @@ import {
 } from "../lowlevel.ts";
 import { gaveNoValue } from "./children.ts";
 import { feed, Room } from "./feed.ts";
-import { checkLimit, checkOptions, isAsync } from "./functions.ts";
+import { both, checkLimit, checkOptions, isAsync } from "./functions.ts";
 import { Results, type Working } from "./results.ts";
 import { Slots, type Work } from "./slots.ts";
 
 export interface MapConcurrentOptions {
-  /** How many items are in work, or done and not yet taken, at a time. */
+  /**
+   * How many items are in work, or done and not yet taken, at a time. Of an async iterable nothing more is taken while the loop is at
+   * work on a result: a loop that is left loses no item.
+   */
   readonly limit: number;
   /** true (default): results come in the order of the items. false: as they are ready. */
   readonly ordered?: boolean;
@@ -80,6 +83,7 @@ export class Mapping<T, R> implements Work<T, R, Entry<R>>, Working<R> {
   /** In the order in which results are given: of the items, or else those alone that are ready. */
   readonly #entries = new Deque<Entry<R>>();
   readonly #consumer: WaitList;
+  #owesRoom = false;
   #group: OpenTaskGroup | undefined = undefined;
   #task: Task<void> | undefined = undefined;
   /** Calls a function in the context and scope in which this was made. */
@@ -116,8 +120,16 @@ export class Mapping<T, R> implements Work<T, R, Entry<R>>, Working<R> {
     return this.#entries.first?.ready === true;
   }
 
-  take(): R {
+  asked(): void {
+    if (!this.#owesRoom) return;
+    this.#owesRoom = false;
     this.room.leave();
+  }
+
+  take(): R {
+    // Of a source that waits nothing is taken before another result is wanted: a loop that is left would lose it.
+    if (isAsync(this.#items)) this.#owesRoom = true;
+    else this.room.leave();
     return this.#entries.shift()!.value as R;
   }
 
@@ -143,8 +155,9 @@ export class Mapping<T, R> implements Work<T, R, Entry<R>>, Working<R> {
     let slots: Slots<T, R, Entry<R>> | undefined;
     try {
       await withTaskGroup((group) => (slots = new Slots(group, items, this)).start());
-    } finally {
-      slots?.close();
+    } catch (error) {
+      await both(error, () => slots?.close());
+      throw error;
     }
   }
 

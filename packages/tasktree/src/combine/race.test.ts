@@ -7,6 +7,7 @@ import {
   currentTask,
   moveOnAfter,
   race,
+  shield,
   sleep,
   sleepForever,
   suppressedErrors,
@@ -248,4 +249,29 @@ test("race() rejects what are no functions, before it calls any", async () => {
   });
   await assert.rejects(race(undefined as unknown as []), TypeError);
   assert.equal(called, false);
+});
+
+test("B1c an onLoser that is asynchronous is awaited, also for a winner that nobody gets", async () => {
+  await virtually(async () => {
+    const log: string[] = [];
+    const onLoser = async (value: string): Promise<void> => {
+      await shield(() => sleep(5), { timeout: 100 });
+      log.push(`${value} closed`);
+    };
+    const failure = new Error("cleanup");
+    const slow = async (): Promise<string> => {
+      try {
+        return await sleepForever();
+      } finally {
+        throw failure;
+      }
+    };
+    await assert.rejects(race([async () => (await sleep(1), "won"), slow], { onLoser }), failure);
+    assert.deepEqual(log, ["won closed"]);
+
+    const closing = new Error("closing");
+    const both = race([async () => "won", slow], { onLoser: () => Promise.reject(closing) });
+    await assert.rejects(both, failure);
+    assert.deepEqual(suppressedErrors(failure), [closing]);
+  });
 });

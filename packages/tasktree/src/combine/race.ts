@@ -1,14 +1,14 @@
 import { WorkCancelledError } from "../errors.ts";
 import { quiet } from "../lowlevel.ts";
-import { contest } from "./contest.ts";
+import { contest, type OnLoser } from "./contest.ts";
 import { checkOnLoser, checkOptions, listOf, nameOf, type Job } from "./functions.ts";
 
 export interface RaceOptions<T> {
   /**
    * Gets the value of a function that was not the first and still returned one: close the connection, say. Called in the
-   * context of this call.
+   * context of this call, and awaited.
    */
-  readonly onLoser?: (value: T) => void;
+  readonly onLoser?: OnLoser<T>;
 }
 
 /**

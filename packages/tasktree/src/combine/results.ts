@@ -5,6 +5,8 @@ import { passed, refused } from "../lowlevel.ts";
 export interface Working<R> {
   /** Begins it; the first thing that is called. */
   begin(): void;
+  /** Another result is wanted: the one before is done with. */
+  asked(): void;
   /** Whether there is a result to take. */
   readonly ready: boolean;
   take(): R;
@@ -43,6 +45,7 @@ export class Results<R> implements AsyncGenerator<R, void, undefined> {
   }
 
   next(): Promise<IteratorResult<R, void>> {
+    this.#work.asked();
     const isReady = this.#steps === 0 && this.#state === "begun" && this.#work.ready;
     if (isReady && ++this.#given % askEvery !== 0) {
       this.#refusal = refused();
@@ -87,8 +90,8 @@ export class Results<R> implements AsyncGenerator<R, void, undefined> {
       if (this.#refusal !== undefined) await this.#refusal;
       if (this.#state === "new") {
         await refused();
-        this.#state = "begun";
         this.#work.begin();
+        this.#state = "begun";
       }
       if (this.#state === "begun") {
         while (!this.#work.ready && this.#work.going) await (refused() ?? this.#work.wait());

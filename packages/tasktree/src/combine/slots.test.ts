@@ -14,6 +14,7 @@ import {
   openTaskGroup,
   sleep,
   sleepForever,
+  TaskLocal,
   withCancelScope,
   type Task,
 } from "../index.ts";
@@ -146,4 +147,44 @@ test("B1e a function of a limited mapConcurrent() that cancels itself and return
       return item * 2;
     };
     assert.deepEqual(await collect(mapConcurrent([1, 2, 3, 4], double, { limit: 1 })), [2, 4, 6, 8]);
+  }));
+
+test("B1a code that a function of a limited all() left behind is in none of the others' tasks", () =>
+  virtually(async () => {
+    const foreign = Promise.withResolvers<void>();
+    const seen: (string | undefined)[] = [];
+    const local = new TaskLocal({ default: 0 });
+    const leave = (): void => void foreign.promise.then(() => seen.push(currentTask()?.path));
+    await all(
+      times(4, async (at) => {
+        if (at === 0) leave();
+        if (at === 1) local.run(1, leave);
+        if (at === 3) foreign.resolve();
+        await sleep(1);
+      }),
+      { limit: 1 },
+    );
+    assert.deepEqual(seen, ["main", "main"]);
+  }));
+
+test("X1a a function of a limited all() has the context in which its source gave it", () =>
+  virtually(async () => {
+    const storage = new AsyncLocalStorage<number>();
+    function* jobs(): Generator<() => Promise<number | undefined>> {
+      for (let at = 0; at < 5; at++) {
+        storage.enterWith(at);
+        yield async () => (await sleep(1), storage.getStore());
+      }
+    }
+    assert.deepEqual(await all(jobs(), { limit: 1 }), [4, 4, 4, 4, 4]);
+    const seen: (number | undefined)[] = [];
+    function* items(): Generator<number> {
+      for (let at = 0; at < 5; at++) {
+        storage.enterWith(at);
+        yield at;
+      }
+    }
+    const get = async (): Promise<number | undefined> => (await sleep(1), storage.getStore());
+    for await (const value of mapConcurrent(items(), get, { limit: 1 })) seen.push(value);
+    assert.deepEqual(seen, [0, 1, 2, 3, 4]);
   }));

@@ -2,7 +2,7 @@
  * A function for each item of a source, so many at a time: slots, each with a task that takes item after item. As long as
  * nobody can tell, the task of an item that is done is the next one's too (see `renewTask`); else that gets its own.
  */
-import { contextOfNow, passed, refusedIntake, renewTask, type TaskGroup } from "../lowlevel.ts";
+import { passed, refusedIntake, renewTask, Turn, type TaskGroup } from "../lowlevel.ts";
 import { gaveNoValue } from "./children.ts";
 import type { Room } from "./feed.ts";
 
@@ -71,15 +71,16 @@ export class Slots<T, R, E> {
 
   async #run(item: T, entry: E, index: number): Promise<void> {
     const { room, nameOf } = this.#work;
-    const inContext = contextOfNow();
     for (let count = 1; ; count++) {
+      const turn = new Turn();
       let value: Awaited<R>;
       try {
-        value = await inContext(this.#call, item, index);
+        value = await turn.call(this.#call, item, index);
       } catch (error) {
         gaveNoValue(this.#group);
         throw error;
       }
+      turn.over = true;
       this.#work.done(entry, value);
       if (!renewTask()) return this.#leaveSlot();
       while (room?.full === true) {

@@ -28,7 +28,7 @@ const foreign = { describe: (): string => "a foreign promise" };
  * ```
  */
 export function abandonOnCancel<T>(promise: PromiseLike<T>, options: AbandonOptions<T> = {}): Promise<T> {
-  const node = here();
+  const node = here().handOut();
   if (typeof (promise as Partial<PromiseLike<T>> | undefined)?.then !== "function") {
     return Promise.reject(new TypeError(`Cannot wait in '${node.path}' for ${brief(promise)}: wanted a promise`));
   }

@@ -21,6 +21,8 @@ export interface Locals {
 export interface Frame {
   readonly node: ScopeNode;
   readonly locals: Locals | undefined;
+  /** Where several functions take turns in one task: whether this one's is over. */
+  readonly turn?: { readonly over: boolean } | undefined;
 }
 
 const store = new AsyncLocalStorage<Frame | undefined>();
@@ -64,6 +66,7 @@ export function here(): ScopeNode {
   const frame = store.getStore();
   if (frame === undefined) return implicitRoot();
   const { node } = frame;
+  if (frame.turn?.over === true) return node.parent!.living();
   return node.ended && node.force === undefined ? node.heir() : node;
 }
 
@@ -90,17 +93,8 @@ export function captureContext(): Snapshot {
   return (fn) => resource.runInAsyncScope(fn);
 }
 
-/**
- * Calls functions in the context of now, each as if it were the first: what one does to it (`enterWith`) the next does not
- * see. To be made once for many calls.
- */
-export function contextOfNow(): <A, B, R>(fn: (a: A, b: B) => R, a: A, b: B) => R {
-  const resource = new AsyncResource("tasktree");
-  return (fn, a, b) => resource.runInAsyncScope(fn as never, undefined, a, b);
-}
-
 /** `fn`, to be called later in the context of now. */
-export function bound<A extends unknown[]>(fn: (...args: A) => void): (...args: A) => void {
+export function bound<A extends unknown[], R>(fn: (...args: A) => R): (...args: A) => R {
   return AsyncResource.bind(fn);
 }
 

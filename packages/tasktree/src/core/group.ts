@@ -346,7 +346,7 @@ export class GroupNode extends ScopeNode implements OpenTaskGroup {
     this.end();
     const awaited = this.#disposed || (this.#joiners?.size ?? 0) > 0;
     this.#joiners?.wakeAll();
-    if (this.failed && !awaited) this.root.lateFailure(this.failure, this.parent, true);
+    if (this.failed && !awaited) this.root.lateFailure(this.failure, this.parent, { known: true });
   }
 
   describe(): string {

@@ -157,8 +157,9 @@ function onUncaughtException(error: unknown): void {
 
 /** Brings `error` to the task in whose context it happened, to the owner of the process, or back to the runtime. */
 function attribute(event: "unhandledRejection" | "uncaughtException", error: unknown): void {
-  const node = currentFrame()?.node;
-  if (node !== undefined) node.root.lateFailure(error, node);
+  const frame = currentFrame();
+  if (frame?.turn?.over === true) frame.node.root.lateFailure(error, frame.node.parent, { ended: true });
+  else if (frame !== undefined) frame.node.root.lateFailure(error, frame.node);
   else if (process.listenerCount(event as "uncaughtException") > 1) return;
   else if (owner !== undefined && !owner.root.node.ended) owner.root.lateFailure(error, undefined);
   else handBack(error);

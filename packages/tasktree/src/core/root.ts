@@ -24,6 +24,13 @@ export interface RootOptions {
   readonly instruments?: Iterable<Instrument>;
 }
 
+interface LateFailureOptions {
+  /** Whether it is news even if something around has thrown it on. */
+  readonly known?: boolean;
+  /** Whether it comes from a function in `node` that is over, though the task there goes on. */
+  readonly ended?: boolean;
+}
+
 /** A foreign promise that somebody has stopped waiting for. */
 export interface Orphan {
   readonly path: string;
@@ -108,11 +115,15 @@ export class Root {
    * An error that came when nobody listened: it fails the living task it belongs to, or else the root (rule R6). Not if
    * something around `node` has it already; that inside of what has thrown it on does not count, since it may be lost there.
    */
-  lateFailure(error: unknown, node: ScopeNode | undefined, known = false): void {
+  lateFailure(
+    error: unknown,
+    node: ScopeNode | undefined,
+    { known = false, ended = false }: LateFailureOptions = {},
+  ): void {
     if (isCancelled(error) || (node !== undefined && isCancellation(error, node))) return;
     if (!known && this.#isReported(error, node ?? this.node)) return;
     const task = node?.task;
-    if (task !== undefined && !task.ended) task.noteFailure(error);
+    if (task !== undefined && !task.ended && !ended) task.noteFailure(error);
     else if (this.implicit || this.node.ended) inHostContext(() => void Promise.reject(error));
     else this.node.noteFailure(error);
   }

@@ -128,6 +128,7 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
       return;
     }
     this.depth = parent.depth + 1;
+    parent.#flags |= handedOut;
     (parent.children ??= new LinkedList()).push(this);
     this.#flags = parent.#flags & (hidesSomething | drained | abandoned | unshieldable);
     if (settings?.shield !== undefined && (this.#flags & unshieldable) === 0) {

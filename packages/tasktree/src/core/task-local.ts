@@ -50,7 +50,7 @@ export class TaskLocal<T> {
     const frame = currentFrame();
     const node = frame?.node ?? here();
     checkFunction("run with a task local", fn, node);
-    const inner: Frame = { node, locals: { key: this, value, outer: frame?.locals } };
+    const inner: Frame = { node, locals: { key: this, value, outer: frame?.locals }, turn: frame?.turn };
     return enter(inner, fn as (a: undefined, b: undefined) => R, undefined, undefined);
   }
 }

@@ -40,10 +40,6 @@ function capture(resolve: (value: never) => void, reject: (error: unknown) => vo
 
 function ignore(): void {}
 
-function everybody(): boolean {
-  return true;
-}
-
 /** Who stands in a line: one that waits there alone, or one that waits in several (see `choice.ts`). */
 export interface InLine extends Linked<InLine> {
   /** What the waiter brought: an item to send, a number of permits. */
@@ -234,10 +230,18 @@ export class WaitList<T = void, P = undefined> {
     for (let first = this.#line.first; first !== undefined; first = this.#line.first) first.wake(value);
   }
 
-  /** Lets everybody go on with `error`, or those only whose payload `which` accepts. */
-  failAll(error: unknown, which: (payload: P) => boolean = everybody): void {
-    // A copy: one that stands here twice leaves both places at once.
-    for (const wait of [...this.#line]) if (which(wait.payload as P)) wait.fail(error);
+  /** Lets everybody go on with `error`. */
+  failAll(error: unknown): void {
+    for (let first = this.#line.first; first !== undefined; first = this.#line.first) first.fail(error);
+  }
+
+  /** Lets those go on with an error whose payload `which` accepts; it is made if there are any. */
+  failWhere(which: (payload: P) => boolean, error: () => unknown): void {
+    let found: InLine[] | undefined;
+    for (let at = this.#line.first; at !== undefined; at = at.next) if (which(at.payload as P)) (found ??= []).push(at);
+    if (found === undefined) return;
+    const thrown = error();
+    for (const wait of found) wait.fail(thrown);
   }
 
   /** Puts a wait that somebody made in this line. @internal */

@@ -68,3 +68,35 @@ test("Heap does what a sorted array does, in any sequence of calls", () => {
     assert.equal(heap.size, model.length);
   }
 });
+
+test("Heap: a comparison that throws leaves it as it was", () => {
+  let left = Infinity;
+  const heap = new Heap<number>((a, b) => {
+    if (left-- <= 0) throw new Error("cannot compare");
+    return a < b;
+  });
+  const model: number[] = [];
+  const below = randomFrom(3);
+  for (let step = 0; step < 2000; step++) {
+    left = below(3) === 0 ? below(6) : Infinity;
+    const item = below(50);
+    try {
+      if (below(2) === 0) {
+        heap.push(item);
+        model.push(item);
+      } else {
+        const top = heap.pop();
+        model.sort((a, b) => a - b);
+        assert.equal(top, model.shift());
+      }
+    } catch (error) {
+      if ((error as Error).message !== "cannot compare") throw error;
+    }
+    assert.equal(heap.size, model.length);
+  }
+  left = Infinity;
+  assert.deepEqual(
+    drained(heap),
+    model.toSorted((a, b) => a - b),
+  );
+});

@@ -17,21 +17,19 @@ export class Heap<T> {
 
   push(item: T): void {
     const items = this.#items;
-    let at = items.push(item) - 1;
-    while (at > 0) {
-      const up = (at - 1) >> 1;
-      if (!this.#before(item, items[up]!)) break;
-      items[at] = items[up]!;
-      at = up;
-    }
-    items[at] = item;
+    // All comparisons first: one that throws leaves the heap as it was.
+    let place = items.length;
+    while (place > 0 && this.#before(item, items[(place - 1) >> 1]!)) place = (place - 1) >> 1;
+    for (let at = items.length; at !== place; at = (at - 1) >> 1) items[at] = items[(at - 1) >> 1]!;
+    items[place] = item;
   }
 
   pop(): T | undefined {
     const items = this.#items;
+    if (items.length <= 1) return items.pop();
     const top = items[0];
-    const item = items.pop();
-    if (items.length > 0) this.#sink(item!);
+    this.#sink(items.at(-1)!, items.length - 1);
+    items.pop();
     return top;
   }
 
@@ -42,19 +40,18 @@ export class Heap<T> {
     for (const item of kept) this.push(item);
   }
 
-  /** Puts `item` at the top, then moves it down to its place. */
-  #sink(item: T): void {
+  /** Puts `item` in place of the top of the first `end` members, and moves it down to its place. */
+  #sink(item: T, end: number): void {
     const items = this.#items;
-    const end = items.length;
-    let at = 0;
+    const path: number[] = [0];
     for (;;) {
-      let down = 2 * at + 1;
+      let down = 2 * path.at(-1)! + 1;
       if (down >= end) break;
       if (down + 1 < end && this.#before(items[down + 1]!, items[down]!)) down++;
       if (!this.#before(items[down]!, item)) break;
-      items[at] = items[down]!;
-      at = down;
+      path.push(down);
     }
-    items[at] = item;
+    for (let step = 1; step < path.length; step++) items[path[step - 1]!] = items[path[step]!]!;
+    items[path.at(-1)!] = item;
   }
 }

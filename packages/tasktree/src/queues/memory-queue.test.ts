@@ -707,3 +707,44 @@ test("MemoryQueue works outside of every task, also with delays", async () => {
   assert.equal(await moveOnAfter(5, () => queue.take()), undefined);
   assert.deepEqual(queue.statistics(), { ...idle, done: 1 });
 });
+
+test("Q1 Q3 MemoryQueue.join() sees the last lease expire, though nobody takes", async () => {
+  await virtually(async () => {
+    for (const closing of ["open", "closed", "closed now"]) {
+      const letters: DeadLetter<string>[] = [];
+      const queue = new MemoryQueue<string>({
+        leaseMs: 50,
+        maxAttempts: 1,
+        onReject: (letter) => letters.push(letter),
+      });
+      await queue.put("item");
+      await queue.take();
+      const start = now();
+      if (closing !== "open") await queue.close({ now: closing === "closed now" });
+      await queue.join();
+      assert.equal(now() - start, 50);
+      assert.equal(letters.length, 1);
+      assert.deepEqual(queue.statistics(), { ...idle, rejected: 1 });
+    }
+  });
+});
+
+test("MemoryQueue: a comparison that throws is the matter of who puts, and no item is lost or doubled", async () => {
+  await virtually(async () => {
+    const order = (a: unknown, b: unknown): number => Math.sign((a as number) - (b as number));
+    const queue = new MemoryQueue<unknown>({ order, capacity: 2 });
+    await queue.put(2);
+    await queue.put(1);
+    await withTaskGroup(async (group) => {
+      const putting = group.attempt(() => queue.put(5n));
+      await waitAllTasksBlocked();
+      const lease = await queue.take();
+      assert.equal(lease.item, 1);
+      await assert.rejects(Promise.resolve(putting), TypeError);
+      await lease.ack();
+    });
+    await assert.rejects(queue.put(7n), TypeError);
+    assert.deepEqual(drained(queue), [2]);
+    assert.deepEqual(queue.statistics(), { ...idle, done: 2 });
+  });
+});

@@ -121,6 +121,7 @@ export class MemoryQueue<T> implements Queue<T>, Waitable {
   readonly #joiners: WaitList = new WaitList({
     describe: () => `all items of ${this.describe()} to be done`,
     holders: () => this.holders(),
+    left: () => this.#arm(),
   });
   readonly #timer: Timer = new Timer(() => this.#ripen());
   readonly #home: LeaseHome<T> = {
@@ -216,7 +217,13 @@ export class MemoryQueue<T> implements Queue<T>, Waitable {
   }
 
   join(): Promise<void> {
-    return refused() ?? (this.#unfinished === 0 ? passed() : this.#joiners.wait());
+    const refusal = refused();
+    if (refusal !== undefined) return refusal;
+    this.#ripen();
+    if (this.#unfinished === 0) return passed();
+    const wait = this.#joiners.wait();
+    this.#arm();
+    return wait;
   }
 
   close(options: CloseOptions = {}): Promise<void> {
@@ -302,8 +309,13 @@ export class MemoryQueue<T> implements Queue<T>, Waitable {
   #admit(): void {
     for (let put = this.#putters.first; put !== undefined; put = this.#putters.first) {
       if (!this.#hasRoomFor(put.delay)) return;
-      this.#putters.wake();
-      this.#add(put.item, put.delay);
+      try {
+        this.#add(put.item, put.delay);
+        this.#putters.wake();
+      } catch (error) {
+        // A comparison has thrown: that is the matter of whoever brought the item.
+        this.#putters.fail(error);
+      }
     }
   }
 
@@ -478,9 +490,10 @@ export class MemoryQueue<T> implements Queue<T>, Waitable {
     return new TimeoutError(`The lease of an item of ${this.#label} has expired`, { deadline: until });
   }
 
-  /** Only while somebody waits for an item does time have to be watched. */
+  /** Only while somebody waits, for an item or for the end of all, does time have to be watched. */
   #arm(): void {
-    this.#timer.set((this.#takers.size > 0 ? this.#firstDue()?.until : undefined) ?? Infinity);
+    const watched = this.#takers.size > 0 || this.#joiners.size > 0;
+    this.#timer.set((watched ? this.#firstDue()?.until : undefined) ?? Infinity);
   }
 }
 

@@ -131,7 +131,7 @@ export const ofCombine: readonly Mutation[] = [
   {
     clause: "B1a",
     file: "packages/tasktree/src/core/scope.ts",
-    find: "      this.children?.first === undefined &&\n",
+    find: "    parent.#flags |= handedOut;\n",
     replace: "",
   },
   {

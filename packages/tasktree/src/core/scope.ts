@@ -239,7 +239,7 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
     return outer.depth > this.bornTold || this.root.clock.now() >= outer.cutoff;
   }
 
-  /** Somebody has it now, and may look at it or cancel it at any time. */
+  /** Somebody has it now, or a place in it, and may look at it or cancel it at any time. */
   handOut(): this {
     this.#flags |= handedOut;
     return this;
@@ -251,7 +251,6 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
       (this.#flags & handedOut) === 0 &&
       this.force === undefined &&
       this.waits === undefined &&
-      this.children?.first === undefined &&
       this.#rare === undefined
     );
   }

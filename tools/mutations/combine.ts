@@ -148,9 +148,9 @@ export const ofCombine: readonly Mutation[] = [
   },
   {
     clause: "B1e",
-    file: "packages/tasktree/src/combine/map-concurrent.ts",
-    find: "if (isAsync(this.#items)) this.#owesRoom = true;\n    else this.room.leave();",
-    replace: "this.room.leave();",
+    file: "packages/tasktree/src/combine/feed.ts",
+    find: "await both(error, () => disposed(item));",
+    replace: "",
   },
   {
     clause: "B1a",

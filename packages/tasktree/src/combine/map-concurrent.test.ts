@@ -4,7 +4,6 @@ import { rejection } from "../../test/rejection.ts";
 import { virtually } from "../../test/virtual.ts";
 import {
   CancelledError,
-  Channel,
   checkpoint,
   currentScope,
   currentTask,
@@ -21,6 +20,7 @@ import {
   WorkCancelledError,
   type Task,
 } from "../index.ts";
+import { MemoryQueue, type Lease } from "../queues/index.ts";
 import { waitAllTasksBlocked } from "../testing/index.ts";
 
 async function collect<T>(results: AsyncIterable<T>): Promise<T[]> {
@@ -397,19 +397,19 @@ test("mapConcurrent() rejects what is not iterable, no function, and a limit tha
   }
 });
 
-test("B1e a mapConcurrent() over a channel that is left early has lost no item", async () => {
+test("B1e a mapConcurrent() over a queue that is left at once gives back the lease that came in that step", async () => {
   await virtually(async () => {
-    for (const [steps, pause] of [1, 2, 3].flatMap((steps) => [0, 1].map((pause) => [steps, pause] as const))) {
-      const channel = new Channel<number>(9);
-      for (let item = 0; item < 9; item++) channel.trySend(item);
-      const called: number[] = [];
+    for (const steps of [1, 2, 3, 4]) {
+      const queue = new MemoryQueue<number>();
+      for (let item = 0; item < 9; item++) queue.tryPut(item);
       let left = steps;
-      for await (const _ of mapConcurrent(channel, async (item) => void called.push(item), { limit: 2 })) {
-        if (pause > 0) await sleep(pause);
-        if (--left === 0) break;
-      }
-      while (channel.size > 0) called.push(await channel.receive());
-      assert.deepEqual(called, [0, 1, 2, 3, 4, 5, 6, 7, 8]);
+      const work = async (lease: Lease<number>): Promise<void> => {
+        await using _lease = lease;
+        await lease.ack();
+      };
+      for await (const _ of mapConcurrent(queue, work, { limit: 2 })) if (--left === 0) break;
+      const { ready, leased, done } = queue.statistics();
+      assert.deepEqual({ leased, all: ready + done }, { leased: 0, all: 9 });
     }
   });
 });

@@ -16,10 +16,7 @@ import { Results, type Working } from "./results.ts";
 import { Slots, type Work } from "./slots.ts";
 
 export interface MapConcurrentOptions {
-  /**
-   * How many items are in work, or done and not yet taken, at a time. Of an async iterable nothing more is taken while the loop is at
-   * work on a result: a loop that is left loses no item.
-   */
+  /** How many items are in work, or done and not yet taken, at a time. */
   readonly limit: number;
   /** true (default): results come in the order of the items. false: as they are ready. */
   readonly ordered?: boolean;
@@ -30,7 +27,8 @@ export interface MapConcurrentOptions {
  * taken: a slow consumer slows the source.
  *
  * The work begins with the first step, and belongs to the scope that called this. The first failure cancels the rest and
- * comes out of the loop when all have ended; leaving the loop early cancels and awaits the work too.
+ * comes out of the loop when all have ended; leaving the loop early cancels and awaits the work too. An item that has come
+ * from an async source in that very step, and will not be worked on, is disposed of, if it can be: a lease goes back.
  *
  * Cancellation: Each step is a checkpoint, effects possible: if it is cancelled, so is the work.
  *
@@ -83,7 +81,6 @@ export class Mapping<T, R> implements Work<T, R, Entry<R>>, Working<R> {
   /** In the order in which results are given: of the items, or else those alone that are ready. */
   readonly #entries = new Deque<Entry<R>>();
   readonly #consumer: WaitList;
-  #owesRoom = false;
   #group: OpenTaskGroup | undefined = undefined;
   #task: Task<void> | undefined = undefined;
   /** Calls a function in the context and scope in which this was made. */
@@ -120,16 +117,8 @@ export class Mapping<T, R> implements Work<T, R, Entry<R>>, Working<R> {
     return this.#entries.first?.ready === true;
   }
 
-  asked(): void {
-    if (!this.#owesRoom) return;
-    this.#owesRoom = false;
-    this.room.leave();
-  }
-
   take(): R {
-    // Of a source that waits nothing is taken before another result is wanted: a loop that is left would lose it.
-    if (isAsync(this.#items)) this.#owesRoom = true;
-    else this.room.leave();
+    this.room.leave();
     return this.#entries.shift()!.value as R;
   }
 

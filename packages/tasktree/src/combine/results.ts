@@ -5,8 +5,6 @@ import { passed, refused } from "../lowlevel.ts";
 export interface Working<R> {
   /** Begins it; the first thing that is called. */
   begin(): void;
-  /** Another result is wanted: the one before is done with. */
-  asked(): void;
   /** Whether there is a result to take. */
   readonly ready: boolean;
   take(): R;
@@ -45,7 +43,6 @@ export class Results<R> implements AsyncGenerator<R, void, undefined> {
   }
 
   next(): Promise<IteratorResult<R, void>> {
-    this.#work.asked();
     const isReady = this.#steps === 0 && this.#state === "begun" && this.#work.ready;
     if (isReady && ++this.#given % askEvery !== 0) {
       this.#refusal = refused();

@@ -28,6 +28,7 @@ import {
   withTaskGroup,
   type CancelledError,
   type CancelWhy,
+  type Condition,
   type Outcome,
   type Permit,
   type Scope,
@@ -248,6 +249,10 @@ is<Promise<number>>()(semaphore.with(async () => 1));
 void semaphore.with(promise);
 // @ts-expect-error how many are free is for the semaphore to say
 semaphore.free = 5;
+
+declare const condition: Condition;
+is<Promise<string>>()(condition.waitFor(() => new Map<string, string>().get("key")));
+is<Promise<true>>()(condition.waitFor(() => Math.random() > 0.5));
 
 // --- errors
 

@@ -26,7 +26,7 @@ export {
   type CapacityLimiterStatistics,
 } from "./sync/capacity-limiter.ts";
 export { Latch, type LatchOptions, type LatchStatistics } from "./sync/latch.ts";
-export { Condition, type ConditionOptions, type ConditionStatistics } from "./sync/condition.ts";
+export { Condition, type ConditionOptions, type ConditionStatistics, type Truthy } from "./sync/condition.ts";
 export { Barrier, type BarrierOptions, type BarrierStatistics } from "./sync/barrier.ts";
 export {
   Broadcast,

@@ -40,10 +40,10 @@ export function inScope<S extends ScopeNode, T>(open: () => S, run: (scope: S) =
   return promise;
 }
 
-/** The promise that `run` makes, kept from being reported as unhandled if a cancellation rejects it. */
+/** The promise that `run` makes, kept from being reported as unhandled for a cancellation, or an error that a group has. */
 export function quiet<T>(run: () => Promise<T>): Promise<T> {
   const promise: Promise<T> = run().catch((error: unknown) => {
-    if (isCancelled(error)) void promise.catch(ignore); // oxlint-disable-line promise/no-nesting
+    if (isCancelled(error) || here().root.knows(error)) void promise.catch(ignore); // oxlint-disable-line promise/no-nesting
     throw error;
   });
   return promise;

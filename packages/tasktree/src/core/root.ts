@@ -111,6 +111,11 @@ export class Root {
     else reporters.add(node);
   }
 
+  /** Whether something on this tree has `error`, and brings it on. */
+  knows(error: unknown): boolean {
+    return isObject(error) && this.#reported.has(error);
+  }
+
   /**
    * An error that came when nobody listened: it fails the living task it belongs to, or else the root (rule R6). Not if
    * something around `node` has it already; that inside of what has thrown it on does not count, since it may be lost there.

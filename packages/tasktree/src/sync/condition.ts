@@ -2,6 +2,9 @@ import { brief, BrokenError, isObject } from "../errors.ts";
 import { currentTask, quiet, refused, shield, WaitList, type Task, type Waitable } from "../lowlevel.ts";
 import { Mutex, type Hold, type HoldLine, type MutexGuard } from "./mutex.ts";
 
+/** What is left of a type when `if` has let it through. */
+export type Truthy<T> = Exclude<T, undefined | null | false | 0 | 0n | "">;
+
 export interface ConditionOptions {
   /** For reports and errors. */
   readonly name?: string;
@@ -120,7 +123,7 @@ export class Condition implements Waitable {
    * @throws {InvalidStateError} If the running task does not hold the mutex.
    * @throws {BrokenError} If the mutex broke during the call, which then ends without it.
    */
-  waitFor<T>(predicate: () => T): Promise<T> {
+  waitFor<T>(predicate: () => T): Promise<Truthy<T>> {
     return quiet(async () => {
       if (typeof predicate !== "function")
         throw new TypeError(`Cannot wait for ${this.describe()}: ${brief(predicate)} is not a function`);
@@ -129,7 +132,7 @@ export class Condition implements Waitable {
       this.#hold("wait for");
       for (;;) {
         const value = this.#ask(predicate);
-        if (value) return value;
+        if (value) return value as Truthy<T>;
         await this.wait();
       }
     });

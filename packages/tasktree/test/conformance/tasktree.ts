@@ -108,7 +108,7 @@ export const adapter: cases.Adapter = {
         return condition.mutex.locked;
       },
       wait: () => condition.wait(),
-      waitFor: (predicate) => condition.waitFor(predicate),
+      waitFor: <T>(predicate: () => T) => condition.waitFor(predicate) as Promise<T>,
       notify: (n) => condition.notify(n),
       notifyAll: () => condition.notifyAll(),
     };

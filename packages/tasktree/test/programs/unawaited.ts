@@ -4,6 +4,7 @@ import {
   currentTask,
   openTaskGroup,
   run,
+  select,
   Semaphore,
   sleep,
   sleepForever,
@@ -101,6 +102,7 @@ const scenarios: Record<string, () => Promise<string>> = {
         void task.then();
         void task.then(() => {});
         void task.outcome();
+        void select({ task });
         await task;
       }).catch(() => {});
     }),

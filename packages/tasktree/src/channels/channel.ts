@@ -71,7 +71,7 @@ export interface Receiver<T> extends Disposable, Selectable<T> {
 
 /**
  * Hands items from tasks that send to tasks that receive, each to one of them. First in, first out: the items, who waits to
- * send, and who waits to receive.
+ * send, and who waits to receive. Put promises and tasks into an object to send them: JavaScript awaits what `receive()` gives.
  *
  * @example A producer and a consumer
  * ```ts

@@ -109,4 +109,10 @@ export const ofChannels: readonly Mutation[] = [
     find: "if (!ordered) swap(order, turn, turn + Math.floor(Math.random() * (order.length - turn)));",
     replace: "if (!ordered && turn === 0) order.push(...order.splice(0, Math.floor(Math.random() * order.length)));",
   },
+  {
+    clause: "H3",
+    file: "packages/tasktree/src/channels/broadcast.ts",
+    find: "this.#broadcast.unsubscribe(this);\n      this.#items.close(",
+    replace: "this.#items.close(",
+  },
 ];

@@ -51,4 +51,16 @@ export const ofQueues: readonly Mutation[] = [
     find: "this.#takers.size > 0 || this.#joiners.size > 0",
     replace: "this.#takers.size > 0",
   },
+  {
+    clause: "Q2",
+    file: "packages/tasktree/src/queues/memory-queue.ts",
+    find: "else if (!this.#handOver(lease)) this.#sorted.push(lease);",
+    replace: "else if (!this.#handOver(lease)) (this.#inOrder ?? this.#sorted).push(lease);",
+  },
+  {
+    clause: "Q3",
+    file: "packages/tasktree/src/queues/memory-queue.ts",
+    find: "if (this.#over && this.#takers.size > 0) this.#takers.failAll(this.#endOfStream());",
+    replace: "",
+  },
 ];

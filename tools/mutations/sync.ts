@@ -104,4 +104,28 @@ export const ofSync: readonly Mutation[] = [
     find: "for (let next = 0; next < place; next++) this.#waiters.wake(next);",
     replace: "queueMicrotask(() => { for (let next = 0; next < place; next++) this.#waiters.wake(next); });",
   },
+  {
+    clause: "S1",
+    file: "packages/tasktree/src/sync/mutex.ts",
+    find: "    this.#waiters.failAll(error);\n",
+    replace: "",
+  },
+  {
+    clause: "S2",
+    file: "packages/tasktree/src/sync/capacity-limiter.ts",
+    find: "    this.#total = total;\n    this.#serve();\n",
+    replace: "    this.#total = total;\n",
+  },
+  {
+    clause: "S3",
+    file: "packages/tasktree/src/sync/condition.ts",
+    find: "if (!(error instanceof BrokenError)) await this.#comeBack(hold);",
+    replace: "",
+  },
+  {
+    clause: "S4",
+    file: "packages/tasktree/src/sync/barrier.ts",
+    find: "    this.#broken = true;\n",
+    replace: "",
+  },
 ];

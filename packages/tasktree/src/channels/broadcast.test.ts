@@ -36,7 +36,7 @@ test("H3 Broadcast gives every subscriber what was published after it subscribed
   });
 });
 
-test("Broadcast hands an item to subscribers that wait, whatever their policy, and buffers nothing for them", async () => {
+test("H3 Broadcast hands an item to subscribers that wait, whatever their policy, and buffers nothing for them", async () => {
   await virtually(async () => {
     const broadcast = new Broadcast<string>();
     await withTaskGroup(async (group) => {
@@ -57,7 +57,7 @@ test("Broadcast hands an item to subscribers that wait, whatever their policy, a
   });
 });
 
-test('Broadcast.publish() waits for the slowest subscriber that is to be waited for ("wait")', async () => {
+test('H3 Broadcast.publish() waits for the slowest subscriber that is to be waited for ("wait")', async () => {
   await virtually(async () => {
     const broadcast = new Broadcast<number>({ name: "prices" });
     using slow = broadcast.subscribe({ capacity: 1, whenFull: "wait" });
@@ -79,7 +79,7 @@ test('Broadcast.publish() waits for the slowest subscriber that is to be waited 
   });
 });
 
-test('a subscriber that is full loses its oldest item ("drop oldest"), which is counted', async () => {
+test('H3 a subscriber that is full loses its oldest item ("drop oldest"), which is counted', async () => {
   await virtually(async () => {
     const broadcast = new Broadcast<number>();
     using latest = broadcast.subscribe({ capacity: 2, whenFull: "drop oldest" });
@@ -91,7 +91,7 @@ test('a subscriber that is full loses its oldest item ("drop oldest"), which is 
   });
 });
 
-test('a subscriber that is full is unsubscribed ("fail") and breaks after what it has buffered; the others go on', async () => {
+test('H3 a subscriber that is full is unsubscribed ("fail") and breaks after what it has buffered; the others go on', async () => {
   await virtually(async () => {
     const broadcast = new Broadcast<number>();
     using first = broadcast.subscribe({ capacity: 9, whenFull: "wait" });

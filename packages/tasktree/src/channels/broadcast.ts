@@ -1,5 +1,6 @@
 /** One item to everybody: each subscription is a channel that the broadcast fills. */
 import { brief, BrokenError, ClosedError } from "../errors.ts";
+import { isCount } from "../internal/count.ts";
 import { LinkedList, type Linked } from "../internal/linked-list.ts";
 import { passed, refused, WaitList, type Choice, type Selectable, type Waitable } from "../lowlevel.ts";
 import { Channel } from "./channel.ts";
@@ -200,7 +201,7 @@ export class Broadcast<T> implements Waitable {
 }
 
 function checkOptions({ capacity, whenFull }: SubscribeOptions): void {
-  if (capacity !== Infinity && !(Number.isInteger(capacity) && capacity >= 1)) {
+  if (!isCount(capacity, 1)) {
     throw new RangeError(
       `Cannot subscribe with capacity ${brief(capacity)}: wanted a whole number from 1, or Infinity`,
     );

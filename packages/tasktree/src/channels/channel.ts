@@ -6,6 +6,7 @@
  * in the same step.
  */
 import { brief, BrokenError, ClosedError, EndOfStream } from "../errors.ts";
+import { isCount } from "../internal/count.ts";
 import { Deque } from "../internal/deque.ts";
 import {
   here,
@@ -109,7 +110,7 @@ export class Channel<T> implements Selectable<T>, Waitable {
    * @throws {RangeError} If `capacity` is not that.
    */
   constructor(capacity: number, options: ChannelOptions = {}) {
-    if (capacity !== Infinity && !(Number.isInteger(capacity) && capacity >= 0)) {
+    if (!isCount(capacity, 0)) {
       throw new RangeError(
         `Cannot make a channel of capacity ${brief(capacity)}: wanted a whole number from 0, or Infinity`,
       );

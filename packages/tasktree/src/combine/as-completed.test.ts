@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { rejection } from "../../test/rejection.ts";
+import { collected } from "../../test/collected.ts";
 import { virtually } from "../../test/virtual.ts";
 import {
   asCompleted,
@@ -23,31 +24,25 @@ function after<T>(ms: number, value: T): () => Promise<T> {
   return async () => (await sleep(ms), value);
 }
 
-async function collect<T>(results: AsyncIterable<T>): Promise<T[]> {
-  const all: T[] = [];
-  for await (const result of results) all.push(result);
-  return all;
-}
-
 test("B1g asCompleted() gives values in the order in which they come; those that come at once in list order", async () => {
   await virtually(async () => {
     const jobs = [after(20, "c"), after(10, "a"), () => "now", after(10, "b"), after(30, undefined)];
-    assert.deepEqual(await collect(asCompleted(jobs)), ["now", "a", "b", "c", undefined]);
-    assert.deepEqual(await collect(asCompleted(new Set(jobs), { limit: 1 })), ["c", "a", "now", "b", undefined]);
-    assert.deepEqual(await collect(asCompleted([1, 2, 3].map((n) => () => n))), [1, 2, 3]);
+    assert.deepEqual(await collected(asCompleted(jobs)), ["now", "a", "b", "c", undefined]);
+    assert.deepEqual(await collected(asCompleted(new Set(jobs), { limit: 1 })), ["c", "a", "now", "b", undefined]);
+    assert.deepEqual(await collected(asCompleted([1, 2, 3].map((n) => () => n))), [1, 2, 3]);
   });
 });
 
 test("B1g asCompleted() gives the pairs of a record; nothing gives nothing", async () => {
   await virtually(async () => {
     const jobs = { user: after(20, "ada"), posts: () => 3, ["__proto__"]: after(1, null) };
-    assert.deepEqual(await collect(asCompleted(jobs)), [
+    assert.deepEqual(await collected(asCompleted(jobs)), [
       ["posts", 3],
       ["__proto__", null],
       ["user", "ada"],
     ]);
-    assert.deepEqual(await collect(asCompleted([])), []);
-    assert.deepEqual(await collect(asCompleted({})), []);
+    assert.deepEqual(await collected(asCompleted([])), []);
+    assert.deepEqual(await collected(asCompleted({})), []);
   });
 });
 
@@ -86,7 +81,7 @@ test("B1g a function of asCompleted() that was cancelled by itself comes out of 
       currentTask()!.cancel();
       await sleepForever();
     };
-    const error = await rejection(collect(asCompleted([sleepForever, cut])));
+    const error = await rejection(collected(asCompleted([sleepForever, cut])));
     assert.ok(error instanceof WorkCancelledError);
     assert.match(error.message, /^Task 'main\/asCompleted\/items\//);
   });
@@ -132,7 +127,7 @@ test("B1g asCompleted() is cancelled with the scope that called it, also while r
         cleaned++;
       }
     };
-    assert.equal(await moveOnAfter(10, () => collect(asCompleted([slow, slow]))), undefined);
+    assert.equal(await moveOnAfter(10, () => collected(asCompleted([slow, slow]))), undefined);
     assert.equal(cleaned, 2);
     const got: unknown[] = [];
     const caught = await withCancelScope(async (scope) => {
@@ -147,7 +142,7 @@ test("B1g asCompleted() is cancelled with the scope that called it, also while r
     let called = false;
     await withCancelScope(async (scope) => {
       scope.cancel();
-      assert.ok(isCancelled(await rejection(collect(asCompleted([() => (called = true)])))));
+      assert.ok(isCancelled(await rejection(collected(asCompleted([() => (called = true)])))));
     });
     assert.equal(called, false);
   });
@@ -172,7 +167,7 @@ test("B1g asCompleted() runs in the scope and with the values of the call, where
     const where = () => `${local.get()} ${currentTask()!.path}`;
     const results = local.run("caller", () => asCompleted([where, async () => where()]));
     await withTaskGroup(async (group) => {
-      assert.deepEqual(await group.spawn(() => collect(results), { name: "consumer" }), [
+      assert.deepEqual(await group.spawn(() => collected(results), { name: "consumer" }), [
         "caller main/asCompleted/items/where",
         "caller main/asCompleted/items/asCompleted[1]",
       ]);
@@ -221,8 +216,8 @@ test("B1g a source of asCompleted() that fails, or gives what is no function, en
       yield () => 1;
       throw new Error("source");
     }
-    await assert.rejects(collect(asCompleted(source())), /source/);
-    await assert.rejects(collect(asCompleted(new Set([() => 1, 5 as never]))), {
+    await assert.rejects(collected(asCompleted(source())), /source/);
+    await assert.rejects(collected(asCompleted(new Set([() => 1, 5 as never]))), {
       name: "TypeError",
       message: "Cannot run asCompleted: item 1 is 5, wanted a function",
     });
@@ -233,7 +228,7 @@ test("B1g a loop of asCompleted() that is cut while it waits throws the cancella
   await virtually(async () => {
     let thrown: unknown;
     await moveOnAfter(10, async () => {
-      thrown = await rejection(collect(asCompleted([sleepForever])));
+      thrown = await rejection(collected(asCompleted([sleepForever])));
       throw thrown;
     });
     assert.ok(thrown instanceof CancelledError);

@@ -1,5 +1,6 @@
 /** What the combinators take, and whether it is that. */
 import { brief, isObject, suppress } from "../errors.ts";
+import { isCount } from "../internal/count.ts";
 
 /** A function to be run as a child. */
 export type Job<T> = () => T | PromiseLike<T>;
@@ -18,7 +19,7 @@ export function checkJob(what: string, key: unknown, job: unknown): asserts job 
 
 /** @throws {RangeError} If `limit` is not a whole number from 1, or Infinity. */
 export function checkLimit(what: string, limit: unknown): asserts limit is number {
-  if (limit === Infinity || (Number.isInteger(limit) && (limit as number) >= 1)) return;
+  if (isCount(limit, 1)) return;
   throw new RangeError(`Cannot run ${what} with limit ${brief(limit)}: wanted a whole number from 1, or Infinity`);
 }
 

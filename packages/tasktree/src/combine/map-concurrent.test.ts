@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { rejection } from "../../test/rejection.ts";
+import { collected } from "../../test/collected.ts";
 import { virtually } from "../../test/virtual.ts";
 import {
   CancelledError,
@@ -23,12 +24,6 @@ import {
 import { MemoryQueue, type Lease } from "../queues/index.ts";
 import { waitAllTasksBlocked } from "../testing/index.ts";
 
-async function collect<T>(results: AsyncIterable<T>): Promise<T[]> {
-  const all: T[] = [];
-  for await (const result of results) all.push(result);
-  return all;
-}
-
 /** The numbers from 0, noting how many were taken and whether the source was closed. */
 function source(length = Infinity) {
   const seen = { taken: 0, closed: false };
@@ -45,20 +40,25 @@ function source(length = Infinity) {
 test("B1e mapConcurrent() gives results in the order of the items, whoever is ready first", async () => {
   await virtually(async () => {
     const fn = async (ms: number, index: number) => (await sleep(ms), `${index}:${ms}`);
-    assert.deepEqual(await collect(mapConcurrent([30, 10, 20, 5], fn, { limit: 3 })), ["0:30", "1:10", "2:20", "3:5"]);
+    assert.deepEqual(await collected(mapConcurrent([30, 10, 20, 5], fn, { limit: 3 })), [
+      "0:30",
+      "1:10",
+      "2:20",
+      "3:5",
+    ]);
   });
 });
 
 test("B1e mapConcurrent() unordered gives results as they are ready", async () => {
   await virtually(async () => {
     const fn = async (ms: number) => (await sleep(ms), ms);
-    assert.deepEqual(await collect(mapConcurrent([30, 10, 20], fn, { limit: 3, ordered: false })), [10, 20, 30]);
+    assert.deepEqual(await collected(mapConcurrent([30, 10, 20], fn, { limit: 3, ordered: false })), [10, 20, 30]);
   });
 });
 
 test("B1e mapConcurrent() takes iterables, async iterables and synchronous functions; nothing gives nothing", async () => {
   const double = (n: number) => n * 2;
-  assert.deepEqual(await collect(mapConcurrent(new Set([1, 2]), double, { limit: 1 })), [2, 4]);
+  assert.deepEqual(await collected(mapConcurrent(new Set([1, 2]), double, { limit: 1 })), [2, 4]);
   async function* slowly() {
     for (const n of [1, 2, 3]) {
       await null;
@@ -66,8 +66,8 @@ test("B1e mapConcurrent() takes iterables, async iterables and synchronous funct
     }
   }
   for (const ordered of [true, false]) {
-    assert.deepEqual(await collect(mapConcurrent(slowly(), double, { limit: Infinity, ordered })), [2, 4, 6]);
-    assert.deepEqual(await collect(mapConcurrent([], double, { limit: 1, ordered })), []);
+    assert.deepEqual(await collected(mapConcurrent(slowly(), double, { limit: Infinity, ordered })), [2, 4, 6]);
+    assert.deepEqual(await collected(mapConcurrent([], double, { limit: 1, ordered })), []);
   }
 });
 
@@ -81,7 +81,7 @@ for (const ordered of [true, false]) {
         await sleep((n * 7) % 5);
         running--;
       };
-      await collect(mapConcurrent(Array(20).keys(), fn, { limit: 4, ordered }));
+      await collected(mapConcurrent(Array(20).keys(), fn, { limit: 4, ordered }));
       assert.equal(most, 4);
     });
   });
@@ -216,7 +216,7 @@ test("B1e mapConcurrent() is cancelled with the scope that called it, and has en
         cleaned++;
       }
     };
-    const value = await moveOnAfter(10, () => collect(mapConcurrent([1, 2, 3], fn, { limit: 2 })));
+    const value = await moveOnAfter(10, () => collected(mapConcurrent([1, 2, 3], fn, { limit: 2 })));
     assert.equal(value, undefined);
     assert.equal(cleaned, 2);
   });
@@ -250,7 +250,7 @@ test("B1e mapConcurrent() belongs to the scope that called it, also where anothe
     const seen: string[] = [];
     await withTaskGroup(async (group) => {
       const results = mapConcurrent([1, 2], () => seen.push(currentTask()!.path), { limit: 1 });
-      await group.spawn(() => collect(results), { name: "consumer" });
+      await group.spawn(() => collected(results), { name: "consumer" });
     });
     assert.equal(seen.length, 2);
     assert.ok(seen.every((path) => path.startsWith("main/mapConcurrent/")));
@@ -302,7 +302,7 @@ for (const ordered of [true, false]) {
 
 test("B1e mapConcurrent() leaves nothing behind on the scope that called it", async () => {
   await virtually(async () => {
-    await collect(mapConcurrent([1, 2], (n) => n, { limit: 1 }));
+    await collected(mapConcurrent([1, 2], (n) => n, { limit: 1 }));
     for await (const _ of mapConcurrent([1, 2], (n) => n, { limit: 1 })) break;
     const { children } = currentScope() as unknown as { children?: { size: number } };
     assert.equal(children?.size ?? 0, 0);
@@ -326,13 +326,13 @@ test("B1e mapConcurrent() begins in the scope that called it, also if the first 
   await virtually(async () => {
     const results = mapConcurrent([1, 2], () => currentTask()!.path, { limit: 2 });
     await withTaskGroup(async (group) => {
-      const [first] = await group.spawn(() => collect(results), { name: "consumer" });
+      const [first] = await group.spawn(() => collected(results), { name: "consumer" });
       assert.match(first!, /^main\/mapConcurrent\//);
     });
     const gone = await withCancelScope(async (scope) => {
       const results = mapConcurrent([1], () => assert.fail("called"), { limit: 1 });
       scope.cancel();
-      return await rejection(outside(() => collect(results)));
+      return await rejection(outside(() => collected(results)));
     });
     assert.ok(gone instanceof WorkCancelledError);
   });
@@ -365,21 +365,24 @@ test("K6a each item of mapConcurrent() has a task of its own: cancelled when it 
       await sleep(1);
       return n;
     };
-    assert.deepEqual(await collect(mapConcurrent([0, 1, 2], fn, { limit: 1 })), [0, 1, 2]);
+    assert.deepEqual(await collected(mapConcurrent([0, 1, 2], fn, { limit: 1 })), [0, 1, 2]);
     assert.equal(new Set(tasks).size, 3);
   });
 });
 
 test("B1e mapConcurrent() hands over items that are promises as they are", async () => {
   const items = [Promise.resolve(1), Promise.resolve(2)];
-  assert.deepEqual(await collect(mapConcurrent(items, async (item) => 10 * (await item), { limit: 1 })), [10, 20]);
-  assert.deepEqual(await collect(mapConcurrent(items, (item) => item instanceof Promise, { limit: 1 })), [true, true]);
+  assert.deepEqual(await collected(mapConcurrent(items, async (item) => 10 * (await item), { limit: 1 })), [10, 20]);
+  assert.deepEqual(await collected(mapConcurrent(items, (item) => item instanceof Promise, { limit: 1 })), [
+    true,
+    true,
+  ]);
 });
 
 test("X1a the functions of mapConcurrent() see the values that its caller sees", async () => {
   await virtually(async () => {
     const local = new TaskLocal({ default: "none" });
-    const seen = await local.run("caller", () => collect(mapConcurrent([1, 2], () => local.get(), { limit: 1 })));
+    const seen = await local.run("caller", () => collected(mapConcurrent([1, 2], () => local.get(), { limit: 1 })));
     assert.deepEqual(seen, ["caller", "caller"]);
   });
 });
@@ -424,7 +427,7 @@ test("B1e what mapConcurrent() has taken in the step that cancels it is disposed
         scope.cancel();
         yield item;
       }
-      await collect(mapConcurrent(items(), () => assert.fail("called"), { limit: 2 }));
+      await collected(mapConcurrent(items(), () => assert.fail("called"), { limit: 2 }));
     });
     assert.equal(disposed, 1);
   });
@@ -441,7 +444,7 @@ test("B1e the failure of a function stays the error where the source's return() 
         },
       }),
     };
-    const error = await rejection(collect(mapConcurrent(items, () => Promise.reject(failure), { limit: 1 })));
+    const error = await rejection(collected(mapConcurrent(items, () => Promise.reject(failure), { limit: 1 })));
     assert.equal(error, failure);
     assert.deepEqual(suppressedErrors(error), [closing]);
   });
@@ -454,6 +457,6 @@ test("B1e a mapConcurrent() made in a scope that was cancelled and has ended thr
       results = mapConcurrent([1], (item) => item, { limit: 1 });
       scope.cancel();
     });
-    await assert.rejects(collect(results), CancelledError);
+    await assert.rejects(collected(results), CancelledError);
   });
 });

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { AsyncLocalStorage } from "node:async_hooks";
 import { test } from "node:test";
 import { skipOn } from "../../test/runtime.ts";
+import { collected } from "../../test/collected.ts";
 import { virtually } from "../../test/virtual.ts";
 import {
   all,
@@ -20,12 +21,6 @@ import {
 } from "../index.ts";
 
 const limit = 2;
-
-async function collect<T>(results: AsyncIterable<T>): Promise<T[]> {
-  const values: T[] = [];
-  for await (const value of results) values.push(value);
-  return values;
-}
 
 function times<T>(count: number, fn: (at: number) => T): (() => T)[] {
   return Array.from({ length: count }, (_, at) => () => fn(at));
@@ -132,7 +127,7 @@ test("B1e who is told of tasks is told of one for each item, by name", async () 
   told.length = 0;
   const asked: string[] = [];
   const ask = (): void => void asked.push(currentTask()!.name);
-  await virtually(() => collect(mapConcurrent([1, 2, 3], ask, { limit: 1 })), { instruments: [{ taskSpawned }] });
+  await virtually(() => collected(mapConcurrent([1, 2, 3], ask, { limit: 1 })), { instruments: [{ taskSpawned }] });
   assert.equal(new Set(asked).size, 3);
   assert.deepEqual(
     asked.filter((name) => !told.includes(name)),
@@ -146,7 +141,7 @@ test("B1e a function of a limited mapConcurrent() that cancels itself and return
       if (item === 2) currentTask()!.cancel();
       return item * 2;
     };
-    assert.deepEqual(await collect(mapConcurrent([1, 2, 3, 4], double, { limit: 1 })), [2, 4, 6, 8]);
+    assert.deepEqual(await collected(mapConcurrent([1, 2, 3, 4], double, { limit: 1 })), [2, 4, 6, 8]);
   }));
 
 test("B1a code that a function of a limited all() left behind is in none of the others' tasks", () =>

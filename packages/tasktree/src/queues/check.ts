@@ -1,9 +1,10 @@
 /** Whether arguments are what was wanted. */
 import { brief, isObject } from "../errors.ts";
+import { isCount } from "../internal/count.ts";
 
 /** @throws {RangeError} If `value` is not a whole number from 1, or Infinity. */
 export function checkCount(what: string, value: unknown, label: string): void {
-  if (value === Infinity || (Number.isInteger(value) && (value as number) >= 1)) return;
+  if (isCount(value, 1)) return;
   throw wrong(value, what, label, "a whole number from 1, or Infinity");
 }
 

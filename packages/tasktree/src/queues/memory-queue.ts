@@ -1,6 +1,6 @@
 /**
  * A queue in memory. No task and no timer of its own works for it: what becomes due (a delay that is over, a lease that has
- * expired) is seen to by whoever calls next, and by a timer only while somebody waits for an item.
+ * expired) is seen to by whoever calls next, and by a timer only while somebody waits, for an item or in `join()`.
  *
  * What comes back keeps its place in line, as in RabbitMQ (https://www.rabbitmq.com/docs/nack): a failure must not cost an item
  * its turn, and who wants to let others pass says for how long. Road not taken: giving back what a task holds when

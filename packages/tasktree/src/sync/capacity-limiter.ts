@@ -1,8 +1,8 @@
 import { brief, InvalidStateError } from "../errors.ts";
+import { isCount } from "../internal/count.ts";
 import {
   currentTask,
   passed,
-  quiet,
   refused,
   unwatchEnd,
   WaitList,
@@ -11,6 +11,7 @@ import {
   type Task,
   type Waitable,
 } from "../lowlevel.ts";
+import { holding } from "./holding.ts";
 
 export interface CapacityLimiterOptions {
   /** For reports and errors. */
@@ -120,17 +121,8 @@ export class CapacityLimiter implements Waitable {
    * @throws {InvalidStateError} As {@link acquire}.
    */
   with<T>(fn: () => T | PromiseLike<T>): Promise<T> {
-    return quiet(async () => {
-      if (typeof fn !== "function")
-        throw new TypeError(`Cannot run with ${this.describe()}: ${brief(fn)} is not a function`);
-      const token = this.#tokenFor(undefined);
-      await this.#acquire(token);
-      try {
-        return await fn();
-      } finally {
-        this.giveBack(token);
-      }
-    });
+    const token = this.#tokenFor(undefined);
+    return holding(this, fn, () => this.#acquire(token).then(() => token));
   }
 
   /**
@@ -215,7 +207,7 @@ export class CapacityLimiter implements Waitable {
 }
 
 function checkTotal(value: unknown): void {
-  if (value === Infinity || (Number.isInteger(value) && (value as number) >= 0)) return;
+  if (isCount(value, 0)) return;
   throw new RangeError(`Cannot limit capacity to ${brief(value)} tokens: wanted a whole number from 0, or Infinity`);
 }
 
@@ -225,7 +217,7 @@ function shown(borrower: unknown): string {
 }
 
 /** What a borrower has, or stands in line for. */
-class Token implements EndWatcher {
+class Token implements EndWatcher, Disposable {
   previousWatcher: EndWatcher | undefined = undefined;
   nextWatcher: EndWatcher | undefined = undefined;
   watched: Task | undefined = undefined;
@@ -241,6 +233,10 @@ class Token implements EndWatcher {
   }
 
   taskEnded(): void {
+    this.#limiter.giveBack(this);
+  }
+
+  [Symbol.dispose](): void {
     this.#limiter.giveBack(this);
   }
 }

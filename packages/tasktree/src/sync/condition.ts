@@ -1,4 +1,5 @@
 import { brief, BrokenError, isObject } from "../errors.ts";
+import { isCount } from "../internal/count.ts";
 import { currentTask, quiet, refused, shield, WaitList, type Task, type Waitable } from "../lowlevel.ts";
 import { Mutex, type Hold, type HoldLine, type MutexGuard } from "./mutex.ts";
 
@@ -145,7 +146,7 @@ export class Condition implements Waitable {
    * @throws {RangeError} If `n` is not a whole number from 0, or Infinity.
    */
   notify(n = 1): void {
-    if (n !== Infinity && !(Number.isInteger(n) && n >= 0))
+    if (!isCount(n, 0))
       throw new RangeError(
         `Cannot notify ${brief(n)} waiters of ${this.describe()}: wanted a whole number from 0, or Infinity`,
       );

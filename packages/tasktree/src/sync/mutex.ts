@@ -1,9 +1,8 @@
-import { brief, BrokenError, DeadlockError, InvalidStateError } from "../errors.ts";
+import { BrokenError, DeadlockError, InvalidStateError } from "../errors.ts";
 import {
   currentTask,
   here,
   passed,
-  quiet,
   refused,
   unwatchEnd,
   WaitList,
@@ -12,6 +11,7 @@ import {
   type Task,
   type Waitable,
 } from "../lowlevel.ts";
+import { holding } from "./holding.ts";
 
 export interface MutexOptions {
   /** For reports and errors. */
@@ -115,16 +115,7 @@ export class Mutex implements Waitable {
    * @throws {BrokenError} If its owner ended while it held it, before or during the call.
    */
   with<T>(fn: () => T | PromiseLike<T>): Promise<T> {
-    return quiet(async () => {
-      if (typeof fn !== "function")
-        throw new TypeError(`Cannot run with ${this.describe()}: ${brief(fn)} is not a function`);
-      const guard = await this.acquire();
-      try {
-        return await fn();
-      } finally {
-        guard.release();
-      }
-    });
+    return holding(this, fn, () => this.acquire());
   }
 
   /**

@@ -1,6 +1,8 @@
 import { brief, InvalidStateError } from "../errors.ts";
+import { isCount } from "../internal/count.ts";
 import { LinkedList, type Linked } from "../internal/linked-list.ts";
-import { currentTask, here, passed, quiet, refused, WaitList, type Task, type Waitable } from "../lowlevel.ts";
+import { currentTask, here, passed, refused, WaitList, type Task, type Waitable } from "../lowlevel.ts";
+import { holding } from "./holding.ts";
 
 export interface SemaphoreOptions {
   /** More permits than this there cannot be; default: the initial number. Infinity makes a counter of signals. */
@@ -90,16 +92,7 @@ export class Semaphore implements Waitable {
    * Cancellation: Checkpoint, nothing lost: if this call is cancelled while it waits, `fn` is not called.
    */
   with<T>(fn: () => T | PromiseLike<T>): Promise<T> {
-    return quiet(async () => {
-      if (typeof fn !== "function")
-        throw new TypeError(`Cannot run with ${this.describe()}: ${brief(fn)} is not a function`);
-      const permit = await this.acquire();
-      try {
-        return await fn();
-      } finally {
-        permit.release();
-      }
-    });
+    return holding(this, fn, () => this.acquire());
   }
 
   /**
@@ -163,7 +156,7 @@ export class Semaphore implements Waitable {
 }
 
 function checkPermits(value: unknown, least: number): void {
-  if (value === Infinity || (Number.isInteger(value) && (value as number) >= least)) return;
+  if (isCount(value, least)) return;
   throw new RangeError(
     `Cannot make a semaphore of ${brief(value)} permits: wanted a whole number from ${least}, or Infinity`,
   );

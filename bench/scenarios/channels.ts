@@ -2,7 +2,7 @@ import type { Scenario } from "../lib/contract.ts";
 import { sumBelow, WORKERS } from "./work.ts";
 
 const forms =
-  "raw: an array and two lines of resolve functions. tasktree: Channel, send and for await. effect: a bounded Queue, offer and takeAll, which gives what is there in one array.";
+  "raw: an array and two lines of resolve functions. tasktree: Channel, send and for await; tasktree-many: receiveMany. effect: a bounded Queue, offer and takeAll, which gives what is there in one array.";
 const absent = "Absent: effection's queues and channels have no capacity, so nothing slows a producer.";
 
 function channel(name: string, title: string, notes: string[]): Scenario {

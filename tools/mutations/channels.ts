@@ -50,6 +50,18 @@ export const ofChannels: readonly Mutation[] = [
     replace: "if (this.#buffer.size > this.capacity) return false;",
   },
   {
+    clause: "H1",
+    file: channel,
+    find: "this.#whyNotReceive(receiver) === undefined ? this.#takeMany([item], max) : [item],",
+    replace: "this.#takeMany([item], max),",
+  },
+  {
+    clause: "F1a",
+    file: channel,
+    find: "while (items.length < max && this.#hasItem)",
+    replace: "for (let more = this.#buffer.size; more > 0 && items.length < max; more--)",
+  },
+  {
     clause: "C3a",
     file: broadcast,
     find: "if (this.#full > 0) return this.#publishers.wait(item);",
@@ -106,8 +118,8 @@ export const ofChannels: readonly Mutation[] = [
   {
     clause: "H2",
     file: "packages/tasktree/src/channels/select.ts",
-    find: "if (!ordered) swap(order, turn, turn + Math.floor(Math.random() * (order.length - turn)));",
-    replace: "if (!ordered && turn === 0) order.push(...order.splice(0, Math.floor(Math.random() * order.length)));",
+    find: "if (!ordered) swap(order, turn, turn + draw(order.length - turn));",
+    replace: "if (!ordered && turn === 0) order.push(...order.splice(0, draw(order.length)));",
   },
   {
     clause: "H3",

@@ -107,8 +107,8 @@ export const ofCombine: readonly Mutation[] = [
   {
     clause: "B1g",
     file: "packages/tasktree/src/combine/as-completed.ts",
-    find: "(job) => job(), limit, false, taskName)",
-    replace: "(job) => job(), limit, true, taskName)",
+    find: "called, limit, false, taskName)",
+    replace: "called, limit, true, taskName)",
   },
   {
     clause: "B1g",
@@ -143,8 +143,8 @@ export const ofCombine: readonly Mutation[] = [
   {
     clause: "X1a",
     file: "packages/tasktree/src/combine/slots.ts",
-    find: "await turn.call(this.#call, item, index)",
-    replace: "await this.#call(item, index)",
+    find: "await turns.call(this.#call, taken.item as T, taken.index)",
+    replace: "await this.#call(taken.item as T, taken.index)",
   },
   {
     clause: "B1e",
@@ -155,7 +155,7 @@ export const ofCombine: readonly Mutation[] = [
   {
     clause: "B1a",
     file: "packages/tasktree/src/combine/slots.ts",
-    find: "      turn.over = true;\n",
+    find: "      turns.over();\n",
     replace: "",
   },
   {

@@ -413,8 +413,8 @@ export const ofTheCore: readonly Mutation[] = [
   {
     clause: "C2a",
     file: "packages/tasktree/src/core/force.ts",
-    find: "      node.receive(force);\n      node = successor(node, start);",
-    replace: "      node.receive(force);\n      node = successorAfter(node, start);",
+    find: "      node.receive(force, now);\n      node = successor(node, start);",
+    replace: "      node.receive(force, now);\n      node = successorAfter(node, start);",
   },
   {
     clause: "C2b",

@@ -27,8 +27,8 @@ export const ofSync: readonly Mutation[] = [
   {
     clause: "C3a",
     file: semaphore,
-    find: "if (refusal !== undefined) return refusal;\n    const task = currentTask();\n    return this.#free > 0",
-    replace: "const task = currentTask();\n    return this.#free > 0",
+    find: "if (refusal !== undefined) return refusal;\n    const task = taskAt(node);\n    return this.#free > 0",
+    replace: "const task = taskAt(node);\n    return this.#free > 0",
   },
   {
     clause: "F1b",

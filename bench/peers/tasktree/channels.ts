@@ -2,9 +2,28 @@ import type { Adapter } from "../../lib/contract.ts";
 import { tasktree as tt } from "../../lib/subject.ts";
 import { deal, WORKERS } from "../../scenarios/work.ts";
 
-const { Channel, run, select, withTaskGroup } = tt;
+const { Channel, EndOfStream, run, select, withTaskGroup } = tt;
 
-function handOver(capacity: number, sides: number): Adapter {
+/** Receives until the end, and gives the sum. */
+type Consume = (channel: InstanceType<typeof Channel<number>>) => Promise<number>;
+
+const oneByOne: Consume = async (channel) => {
+  let sum = 0;
+  for await (const item of channel) sum += item;
+  return sum;
+};
+
+const inBatches: Consume = async (channel) => {
+  let sum = 0;
+  try {
+    for (;;) for (const item of await channel.receiveMany()) sum += item;
+  } catch (error) {
+    if (!(error instanceof EndOfStream)) throw error;
+  }
+  return sum;
+};
+
+function handOver(consume: Consume, capacity: number, sides: number): Adapter {
   return (n) =>
     run(
       async () => {
@@ -13,7 +32,8 @@ function handOver(capacity: number, sides: number): Adapter {
         await withTaskGroup(async (group) => {
           for (let side = 0; side < sides; side++) {
             group.spawn(async () => {
-              for await (const item of channel) sum += item;
+              const part = await consume(channel);
+              sum += part;
             });
           }
           await withTaskGroup(async (producers) => {
@@ -31,10 +51,18 @@ function handOver(capacity: number, sides: number): Adapter {
     );
 }
 
+function channelsWith(consume: Consume): Record<string, Adapter> {
+  return {
+    "channel-0": handOver(consume, 0, 1),
+    "channel-100": handOver(consume, 100, 1),
+    "channel-10x10": handOver(consume, 100, WORKERS),
+  };
+}
+
+export const manyAtATime: Record<string, Adapter> = channelsWith(inBatches);
+
 export const channels: Record<string, Adapter> = {
-  "channel-0": handOver(0, 1),
-  "channel-100": handOver(100, 1),
-  "channel-10x10": handOver(100, WORKERS),
+  ...channelsWith(oneByOne),
 
   select: (n) =>
     run(

@@ -1,14 +1,21 @@
 import type { Peer } from "../../lib/contract.ts";
 import { describeSubject } from "../../lib/subject.ts";
-import { channels } from "./channels.ts";
+import { channels, manyAtATime } from "./channels.ts";
 import { combine, limitWith } from "./combine.ts";
+import { explore } from "./explore.ts";
 import { sync } from "./sync.ts";
 import { tasks } from "./tasks.ts";
 
 export const tasktree: Peer = {
   name: "tasktree",
   describe: describeSubject,
-  scenarios: { ...tasks, ...sync, ...combine, ...channels },
+  scenarios: { ...tasks, ...sync, ...combine, ...channels, ...explore },
+};
+
+export const tasktreeMany: Peer = {
+  name: "tasktree-many",
+  describe: () => `${describeSubject()}, receiveMany`,
+  scenarios: manyAtATime,
 };
 
 export const tasktreeSemaphore: Peer = {

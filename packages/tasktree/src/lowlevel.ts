@@ -1,11 +1,21 @@
 /** What an outsider needs to build a primitive. */
-export { quiet } from "./core/block.ts";
+export { isExpected, quiet } from "./core/block.ts";
 export { bound, here } from "./core/current.ts";
 export { checkpoint, passed, refused, refusedIntake } from "./core/checkpoint.ts";
 export { WaitList, type InLine, type Waitable, type WaitOptions } from "./core/wait-list.ts";
 export { waitForOne, type Choice, type Chosen, type Line, type Selectable } from "./core/choice.ts";
-export { currentScope, currentSignal, currentTask, drainingChoice, now, outside, wasCut } from "./core/here.ts";
-export { renewTask, Turn } from "./core/renew.ts";
+export {
+  currentScope,
+  currentSignal,
+  currentTask,
+  draw,
+  drainingChoice,
+  now,
+  outside,
+  taskAt,
+  wasCut,
+} from "./core/here.ts";
+export { Turns } from "./core/renew.ts";
 export { Timer } from "./core/timer.ts";
 export { withCancelScope, shield, type CancelScopeOptions } from "./core/cancel-scope.ts";
 export {
@@ -20,6 +30,6 @@ export {
 export { abandonOnCancel, type AbandonOptions } from "./core/abandon-on-cancel.ts";
 export { addInstrument } from "./core/run.ts";
 export type { Instrument } from "./core/instrument.ts";
-export type { Scope } from "./core/scope.ts";
+export type { Named, Scope } from "./core/scope.ts";
 export type { Outcome, Task } from "./core/task.ts";
 export { unwatchEnd, watchEnd, type EndWatcher } from "./core/end-watcher.ts";

@@ -1,6 +1,7 @@
 /** Waiting for whichever of several things comes first, and doing that one only. */
 import { brief } from "../errors.ts";
 import {
+  draw,
   now,
   passed,
   quiet,
@@ -154,7 +155,7 @@ function firstReady<C extends Cases>(lines: Lines<C>, { ordered = false }: Selec
   const order = [...choices.keys()];
   for (let turn = 0; turn < order.length; turn++) {
     // Any of those that are left: to start somewhere and go round would favour who stands behind one that is not ready.
-    if (!ordered) swap(order, turn, turn + Math.floor(Math.random() * (order.length - turn)));
+    if (!ordered) swap(order, turn, turn + draw(order.length - turn));
     const index = order[turn]!;
     const ready = choices[index]!.poll();
     if (ready !== undefined) return selected(lines, { index, value: ready.value });

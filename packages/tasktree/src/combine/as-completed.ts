@@ -54,7 +54,7 @@ export function asCompleted(
   checkLimit(what, limit);
   if (isAsync(jobs) || isIterable(jobs)) {
     if (Array.isArray(jobs)) jobs.forEach((job, at) => checkJob(what, at, job));
-    return new Results(new Mapping(what, jobs, (job) => job(), limit, false, taskName));
+    return new Results(new Mapping(what, jobs, called, limit, false, taskName));
   }
   if (!isRecord(jobs)) {
     throw new TypeError(`Cannot run ${what} of ${brief(jobs)}: wanted an iterable or a record of functions`);
@@ -64,6 +64,12 @@ export function asCompleted(
 }
 
 const what = "asCompleted";
+
+/** Whoever asks for its name may never come: so it is looked at here too. */
+function called<T>(job: Job<T>, at: number): T | PromiseLike<T> {
+  checkJob(what, at, job);
+  return job();
+}
 
 function taskName(job: Job<unknown>, at: number): string {
   checkJob(what, at, job);

@@ -135,6 +135,33 @@ test("B1e who is told of tasks is told of one for each item, by name", async () 
   );
 });
 
+test("B1e a task of a limited all() has its function's name, also after its end; a number where that cannot be read", () =>
+  virtually(async () => {
+    const names: string[] = [];
+    const ask = async (): Promise<{ task: Task }> => {
+      const task = currentTask()!;
+      names.push(task.name);
+      return { task };
+    };
+    const unreadable = async (): Promise<unknown> => await ask();
+    const nameless = {
+      name: {
+        get(): string {
+          throw new Error("no name");
+        },
+      },
+    };
+    Object.defineProperties(unreadable, nameless);
+    const kept = await all([() => 1, async () => await ask(), ask, unreadable, () => 1], { limit: 1 });
+    assert.deepEqual(names, ["all[1]", "ask", "all[3]"]);
+    const tasks = kept.slice(1, 4) as { task: Task }[];
+    assert.deepEqual(
+      tasks.map(({ task }) => task.name),
+      names,
+    );
+    assert.deepEqual(await all([() => 1, Object.defineProperties(() => 2, nameless)], { limit: 1 }), [1, 2]);
+  }));
+
 test("B1e a function of a limited mapConcurrent() that cancels itself and returns has given its value", () =>
   virtually(async () => {
     const double = async (item: number): Promise<number> => {

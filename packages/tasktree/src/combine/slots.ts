@@ -1,8 +1,8 @@
 /**
  * A function for each item of a source, so many at a time: slots, each with a task that takes item after item. As long as
- * nobody can tell, the task of an item that is done is the next one's too (see `renewTask`); else that gets its own.
+ * nobody can tell, the task of an item that is done is the next one's too (see `Turns`); else that gets its own.
  */
-import { passed, refusedIntake, renewTask, Turn, type TaskGroup } from "../lowlevel.ts";
+import { passed, refusedIntake, Turns, type Named, type TaskGroup } from "../lowlevel.ts";
 import { gaveNoValue } from "./children.ts";
 import type { Room } from "./feed.ts";
 
@@ -21,15 +21,33 @@ export interface Work<T, R, E> {
   done(entry: E, value: Awaited<R>): void;
 }
 
+/** An item that was taken, and its place: of one item after the other, as long as they share a task. */
+class Taken<T, R, E> implements Named {
+  readonly #work: Work<T, R, E>;
+  item: T | undefined = undefined;
+  entry: E | undefined = undefined;
+  index = 0;
+
+  constructor(work: Work<T, R, E>) {
+    this.#work = work;
+  }
+
+  get name(): string {
+    const { nameOf, what } = this.#work;
+    try {
+      return nameOf!(this.item as T, this.index);
+    } catch {
+      return `${what}[${this.index}]`; // a function whose name cannot be read must still be able to end
+    }
+  }
+}
+
 export class Slots<T, R, E> {
   readonly #group: TaskGroup;
   readonly #work: Work<T, R, E>;
   readonly #source: Iterator<T>;
   #over = false;
-  #taken = 0;
-  /** The item that was taken last, and its place. */
-  #item: T | undefined = undefined;
-  #entry: E | undefined = undefined;
+  #count = 0;
 
   constructor(group: TaskGroup, items: Iterable<T>, work: Work<T, R, E>) {
     this.#group = group;
@@ -39,7 +57,7 @@ export class Slots<T, R, E> {
 
   /** Starts the first items. The slots go on by themselves, as children of the group. */
   start(): void {
-    for (let slot = 0; slot < this.#work.limit && this.#take(); slot++) this.#spawn();
+    for (let slot = 0; slot < this.#work.limit && this.#spawn(); slot++);
   }
 
   /** Closes the source, if it was not read to its end. */
@@ -48,7 +66,7 @@ export class Slots<T, R, E> {
     this.#over = true;
   }
 
-  #take(): boolean {
+  #take(taken: Taken<T, R, E>): boolean {
     if (this.#over) return false;
     // Whatever goes wrong here, there is nothing to close any more.
     this.#over = true;
@@ -56,42 +74,40 @@ export class Slots<T, R, E> {
     if (done === true) return false;
     this.#over = false;
     this.#work.room?.enter();
-    this.#item = value;
-    this.#entry = this.#work.enter(value, this.#taken++);
+    taken.item = value;
+    taken.index = this.#count++;
+    taken.entry = this.#work.enter(value, taken.index);
     return true;
   }
 
-  /** A task for what was taken last. */
-  #spawn(): void {
-    const [item, entry, index] = [this.#item as T, this.#entry as E, this.#taken - 1];
-    const name = this.#work.nameOf?.(item, index);
-    const mapItem = (): Promise<void> => this.#run(item, entry, index);
-    this.#group.spawn(mapItem, name === undefined ? undefined : { name });
+  /** A task for the next item, if there is one. */
+  #spawn(): boolean {
+    const taken = new Taken(this.#work);
+    if (!this.#take(taken)) return false;
+    const mapItem = (): Promise<void> => this.#run(taken);
+    this.#group.spawn(mapItem, this.#work.nameOf && { name: taken.name });
+    return true;
   }
 
-  async #run(item: T, entry: E, index: number): Promise<void> {
+  async #run(taken: Taken<T, R, E>): Promise<void> {
     const { room, nameOf } = this.#work;
+    const turns = new Turns();
     for (let count = 1; ; count++) {
-      const turn = new Turn();
       let value: Awaited<R>;
       try {
-        value = await turn.call(this.#call, item, index);
+        value = await turns.call(this.#call, taken.item as T, taken.index);
       } catch (error) {
         gaveNoValue(this.#group);
         throw error;
       }
-      turn.over = true;
-      this.#work.done(entry, value);
-      if (!renewTask()) return this.#leaveSlot();
+      turns.over();
+      this.#work.done(taken.entry as E, value);
+      if (!turns.renew(nameOf && taken)) return this.#leaveSlot();
       while (room?.full === true) {
         await room.wait();
         if (refusedIntake() !== undefined) return;
       }
-      if (!this.#take()) return;
-      index = this.#taken - 1;
-      if (nameOf !== undefined) renewTask(nameOf(this.#item as T, index));
-      item = this.#item as T;
-      entry = this.#entry as E;
+      if (!this.#take(taken)) return;
       if (count % askEvery === 0) await passed();
     }
   }
@@ -102,15 +118,15 @@ export class Slots<T, R, E> {
   #leaveSlot(): void {
     const { what, room, nameOf } = this.#work;
     if (room?.full !== true && refusedIntake() === undefined) {
-      if (this.#take()) this.#spawn();
+      this.#spawn();
       return;
     }
     const mapItem = async (): Promise<void> => {
       while (room?.full === true) await room.wait();
-      if (refusedIntake() !== undefined || !this.#take()) return;
-      const [item, entry, index] = [this.#item as T, this.#entry as E, this.#taken - 1];
-      if (nameOf !== undefined) renewTask(nameOf(item, index));
-      await this.#run(item, entry, index);
+      const taken = new Taken(this.#work);
+      if (refusedIntake() !== undefined || !this.#take(taken)) return;
+      if (nameOf !== undefined) new Turns().renew(taken);
+      await this.#run(taken);
     };
     this.#group.trySpawn(mapItem, nameOf && { name: what });
   }

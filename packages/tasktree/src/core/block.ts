@@ -7,20 +7,14 @@ import type { ScopeNode } from "./scope.ts";
 
 export type Result<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown };
 
-/** Runs `fn(scope)` inside `scope`; gives what came of it. */
-export async function runBlock<S extends ScopeNode, T>(
-  scope: S,
-  fn: (scope: S) => T | PromiseLike<T>,
-): Promise<Result<T>> {
-  let result: Result<T>;
-  try {
-    result = { ok: true, value: await enter(scope, callBlock<S, T | PromiseLike<T>>, fn, scope) };
-  } catch (error) {
-    result = { ok: false, error };
-  }
-  // Blocks that never wait must not keep timers and I/O from their turn either (rule F2).
-  if (scope.root.clock.turnIsOver()) await passed(undefined, scope);
-  return result;
+/** Calls `fn(scope)` inside `scope`. */
+export function callInside<S extends ScopeNode, T>(scope: S, fn: (scope: S) => T): T {
+  return enter(scope, callBlock<S, T>, fn, scope);
+}
+
+/** Blocks that never wait must not keep timers and I/O from their turn either (rule F2): undefined while they don't. */
+export function pauseAfter(scope: ScopeNode): Promise<void> | undefined {
+  return scope.root.clock.turnIsOver() ? passed(undefined, scope) : undefined;
 }
 
 function ignore(): void {}
@@ -40,10 +34,15 @@ export function inScope<S extends ScopeNode, T>(open: () => S, run: (scope: S) =
   return promise;
 }
 
-/** The promise that `run` makes, kept from being reported as unhandled for a cancellation, or an error that a group has. */
+/** Whether nobody need hear of a promise that was rejected with `error`: for a cancellation, or an error that a group has. */
+export function isExpected(error: unknown): boolean {
+  return isCancelled(error) || here().root.knows(error);
+}
+
+/** The promise that `run` makes, kept from being reported as unhandled for an error that {@link isExpected}. */
 export function quiet<T>(run: () => Promise<T>): Promise<T> {
   const promise: Promise<T> = run().catch((error: unknown) => {
-    if (isCancelled(error) || here().root.knows(error)) void promise.catch(ignore); // oxlint-disable-line promise/no-nesting
+    if (isExpected(error)) void promise.catch(ignore); // oxlint-disable-line promise/no-nesting
     throw error;
   });
   return promise;
@@ -54,7 +53,14 @@ export async function runScope<T>(
   scope: ScopeNode,
   fn: (scope: ScopeNode) => T | PromiseLike<T>,
 ): Promise<T | undefined> {
-  const result = await runBlock(scope, fn);
+  let result: Result<T>;
+  try {
+    result = { ok: true, value: await callInside(scope, fn) };
+  } catch (error) {
+    result = { ok: false, error };
+  }
+  const pause = pauseAfter(scope);
+  if (pause !== undefined) await pause;
   for (let left = scope.closeChildren(); left !== undefined; left = scope.closeChildren()) await left;
   return leaveScope(scope, result);
 }

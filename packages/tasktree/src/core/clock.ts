@@ -61,6 +61,8 @@ export interface ClockDriver {
   turnIsOver(): boolean;
   /** A new turn of the event loop has begun. */
   newTurn(): void;
+  /** Which of `count` things that are as good as each other, from 0; default: any, by chance. */
+  draw?(count: number): number;
 }
 
 /** The clock of a run. All times on it are milliseconds since an arbitrary moment; it never goes back. */
@@ -84,6 +86,11 @@ export class Clock {
 
   now(): number {
     return this.#driver.now();
+  }
+
+  /** Which of `count` things that are as good as each other. */
+  draw(count: number): number {
+    return this.#driver.draw?.(count) ?? Math.floor(Math.random() * count);
   }
 
   /** Also while others wait for their turn: who comes now comes after them. */
@@ -258,6 +265,10 @@ export class Clock {
 /** How long code may run from checkpoint to checkpoint before timers and I/O get a turn, in milliseconds. */
 const turnLength = 8;
 
+/** So often it may be asked whether a turn is over without a look at the clock, where that takes no more than so many ms. */
+const longestPause = 8;
+const longestPauseMs = 0.1;
+
 /** Node's timers count in whole milliseconds and take at most 31 bits of them. */
 const longestTimer = 2 ** 31 - 1;
 
@@ -265,6 +276,11 @@ class HostDriver implements ClockDriver {
   #timer: ReturnType<typeof setTimeout> | undefined = undefined;
   #alive = false;
   #turnEnd = 0;
+  /** When the clock was last looked at to see whether the turn is over. */
+  #lookedAt = 0;
+  /** How often that was asked since, and how often it may be until the next look. */
+  #asked = 0;
+  #pause = 0;
 
   now(): number {
     return performance.now();
@@ -293,12 +309,29 @@ class HostDriver implements ClockDriver {
     if (!this.#alive) this.#timer.unref();
   }
 
+  /**
+   * A look at the clock costs as much as many an operation that asks, so where they come fast only every ninth looks. They
+   * are few, since code that was fast may become slow: then the turn is so many steps too long, once.
+   */
   turnIsOver(): boolean {
-    return performance.now() > this.#turnEnd;
+    if (this.#asked < this.#pause) {
+      this.#asked++;
+      return false;
+    }
+    const now = performance.now();
+    const pace = (now - this.#lookedAt) / (this.#asked + 1);
+    const over = now > this.#turnEnd;
+    this.#lookedAt = now;
+    this.#asked = 0;
+    // Until the next turn has begun, everybody who asks is told.
+    this.#pause = !over && pace * longestPause < longestPauseMs ? longestPause : 0;
+    return over;
   }
 
   newTurn(): void {
-    this.#turnEnd = performance.now() + turnLength;
+    this.#lookedAt = performance.now();
+    this.#turnEnd = this.#lookedAt + turnLength;
+    this.#asked = this.#pause = 0;
   }
 }
 

@@ -70,6 +70,12 @@ function firstFew<T>(items: Iterable<T>, shown: (item: T) => string): string[] {
   return few;
 }
 
+/** The tree, and the ring of tasks that wait for each other, if there is one. */
+export function deadlockReport(root: Root): string {
+  const ring = ringOf(root);
+  return dumpTree(root) + (ring === undefined ? "" : `\nThey wait in a ring: ${ring}`);
+}
+
 /** "'a' -> 'b' -> 'a'": a ring of tasks each of which waits for the next; undefined for none. */
 export function ringOf(root: Root): string | undefined {
   const cycle = waitCycle(root);

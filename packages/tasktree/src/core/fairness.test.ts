@@ -75,6 +75,28 @@ test("F2 timers get their turn however many groups are opened and left, though n
   );
 });
 
+test("F2 timers get their turn where operations that came fast become slow", async () => {
+  await run(
+    async () => {
+      const busyFor = (ms: number) => {
+        const end = performance.now() + ms;
+        while (performance.now() < end);
+      };
+      await sleep(1);
+      for (let fast = 0; fast < 1000; fast++) await checkpoint();
+      let rang = false;
+      setTimeout(() => (rang = true), 1);
+      let slow = 0;
+      for (; !rang && slow < 1000; slow++) {
+        await checkpoint();
+        busyFor(1);
+      }
+      assert.ok(slow < 100, `it took ${slow} steps of a millisecond`);
+    },
+    { host: false },
+  );
+});
+
 /** A clock on which every turn is over at once, and begins anew when told. */
 class ImpatientClock implements ClockDriver {
   patient = false;

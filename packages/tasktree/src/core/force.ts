@@ -44,21 +44,21 @@ export class OwnForce implements Force {
 /** Brings `force` to every node below `start` that no shield hides; the shields are told what they hide. */
 export function reach(start: ScopeNode, force: Force): void {
   scheduleAborts();
-  beginDelivery(start.root);
+  const now = start.root.clock.now();
   for (let node: ScopeNode | undefined = start; node !== undefined;) {
     if (node !== start && node.hides) {
       node.hideBelow(force.cutoff);
       node = successorAfter(node, start);
     } else {
-      node.receive(force);
+      node.receive(force, now);
       node = successor(node, start);
     }
   }
   summed = undefined;
 }
 
-/** Orders, before any wait is cut, a step that comes before the first waiter resumes and after listeners of signals. */
-function beginDelivery(root: Root): void {
+/** Orders, before a wait is cut, a step that comes before the first waiter resumes and after listeners of signals. */
+export function beginDelivery(root: Root): void {
   if (root.delivering) return;
   root.delivering = true;
   root.clock.inTurn(endDelivery, root);

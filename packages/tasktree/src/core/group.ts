@@ -1,7 +1,7 @@
 /** The node of a group: its children, its failures, and its end (rules K1 to K16). */
 import { checkFunction, checkName, checkOptions } from "./check.ts";
 import { DeadlockError, InvalidStateError, isObject, suppress, WorkCancelledError } from "../errors.ts";
-import { combined, leavingWith, quiet, type Result } from "./block.ts";
+import { callInside, combined, leavingWith, pauseAfter, quiet, type Result } from "./block.ts";
 import { refused } from "./checkpoint.ts";
 import { failuresIn, isCancellation } from "./classify.ts";
 import { currentFrame, here, inHostContext, type Locals } from "./current.ts";
@@ -9,7 +9,7 @@ import type { Force } from "./force.ts";
 import type { Root } from "./root.ts";
 import { ScopeNode, type ScopeKind } from "./scope.ts";
 import { startTask } from "./start.ts";
-import type { OpenTaskGroup, SpawnOptions, TaskGroupOptions } from "./task-group.ts";
+import type { OpenTaskGroup, SpawnOptions, TaskGroup, TaskGroupOptions } from "./task-group.ts";
 import { TaskNode, type Task, type TaskMode } from "./task.ts";
 import { WaitList } from "./wait-list.ts";
 
@@ -185,8 +185,20 @@ export class GroupNode extends ScopeNode implements OpenTaskGroup {
 
   // --- the end
 
-  /** Waits for everybody, then gives the block's value or throws (rule K12). */
-  async finish<T>(result: Result<T>): Promise<T> {
+  /**
+   * Runs its block, waits for everybody, then gives the block's value or throws (rule K12).
+   *
+   * One function: each async one more costs as much as starting a child.
+   */
+  async runBlock<T>(fn: (group: TaskGroup) => T | PromiseLike<T>): Promise<T> {
+    let result: Result<T>;
+    try {
+      result = { ok: true, value: await callInside(this, fn) };
+    } catch (error) {
+      result = { ok: false, error };
+    }
+    const pause = pauseAfter(this);
+    if (pause !== undefined) await pause;
     const cut = !result.ok && isCancellation(result.error, this);
     if (!result.ok && !cut) for (const failure of failuresIn(result.error, this)) this.fail(failure, false);
     // Asked anew after each wait: somebody may have spawned while it was being told that all have ended.
@@ -223,26 +235,25 @@ export class GroupNode extends ScopeNode implements OpenTaskGroup {
     return this.#failures.length > 0;
   }
 
-  /** Ends what is left behind by the block, waits for the children, then ends the services, last started first. */
-  #closeAll(): Promise<void> | undefined {
-    return this.children?.first === undefined && !this.#refusedLate ? undefined : this.#waitForAll();
-  }
-
-  async #waitForAll(): Promise<void> {
-    this.#closeScopes();
-    for (;;) {
-      if (this.#ordinary > 0) {
-        if (this.#tasks === 0) this.closeNewcomers();
-        await new Promise<void>((resolve) => (this.#onlyServices = resolve));
-      } else if (this.#services.size > 0) {
-        await this.#endServices();
-      } else {
-        break;
-      }
+  /**
+   * What the end of the group has to wait for next, or undefined: the children, having closed what the block has left
+   * behind; then the services, which are ended last started first.
+   */
+  #closeAll(): Promise<unknown> | undefined {
+    if (this.#ordinary > 0) {
+      this.#closeScopes();
+      if (this.#tasks === 0) this.closeNewcomers();
+      return new Promise<void>((resolve) => (this.#onlyServices = resolve));
     }
+    if (this.#services.size > 0) return this.#endServices();
     const refusedLate = this.#refusedLate;
     this.#refusedLate = false;
-    if (refusedLate) await refused(this)?.catch(ignore);
+    return refusedLate ? refused(this)?.catch(ignore) : undefined;
+  }
+
+  /** Waits for all of that. */
+  async #allClosed(): Promise<void> {
+    for (let next = this.#closeAll(); next !== undefined; next = this.#closeAll()) await next;
   }
 
   /** Closes what the block has opened and left open; tasks it waits for. */
@@ -276,7 +287,7 @@ export class GroupNode extends ScopeNode implements OpenTaskGroup {
   async finishRoot(main: Task): Promise<void> {
     await ended(main);
     do {
-      await this.#closeAll();
+      await this.#allClosed();
       await turnOfTheLoop();
     } while (this.children?.first !== undefined);
     this.#failUnobserved();
@@ -286,8 +297,8 @@ export class GroupNode extends ScopeNode implements OpenTaskGroup {
 
   // --- open groups
 
-  override receive(force: Force): void {
-    super.receive(force);
+  override receive(force: Force, now: number): void {
+    super.receive(force, now);
     if (this.#open) void Promise.resolve().then(() => this.childLeft());
   }
 
@@ -339,7 +350,7 @@ export class GroupNode extends ScopeNode implements OpenTaskGroup {
   }
 
   async #closeOpen(): Promise<void> {
-    do await this.#closeAll();
+    do await this.#allClosed();
     while (this.children?.first !== undefined);
     this.#failUnobserved();
     this.caught = this.own !== undefined && !this.failed;

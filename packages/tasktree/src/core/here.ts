@@ -2,12 +2,17 @@
 import { checkFunction } from "./check.ts";
 import type { Choice } from "./choice.ts";
 import { here } from "./current.ts";
-import type { Scope } from "./scope.ts";
+import type { Scope, ScopeNode } from "./scope.ts";
 import type { Task } from "./task.ts";
 
 /** The task that is running; undefined outside of any. Not a checkpoint. */
 export function currentTask(): Task | undefined {
-  return here().task?.handOut();
+  return taskAt(here());
+}
+
+/** The task around what {@link here} gave, as {@link currentTask} gives it, which would look again. Not a checkpoint. */
+export function taskAt(node: ScopeNode): Task | undefined {
+  return node.task?.handOut();
 }
 
 /** The innermost scope around the running code; outside of any, the root that is never cancelled. Not a checkpoint. */
@@ -35,6 +40,14 @@ export function wasCut(): boolean {
 /** The time on the run's clock, in milliseconds since an arbitrary moment: what deadlines count in. */
 export function now(): number {
   return here().root.clock.now();
+}
+
+/**
+ * Which one of `count` things that are as good as each other, from 0: by chance, so that none is favoured; a schedule
+ * explorer tries each. Not a checkpoint.
+ */
+export function draw(count: number): number {
+  return here().root.clock.draw(count);
 }
 
 /**

@@ -2,7 +2,7 @@
 import { DeadlockError } from "../errors.ts";
 import { Alarm, hostClock } from "./clock.ts";
 import { currentFrame, inHostContext } from "./current.ts";
-import { dumpTree, ringOf, tasksOf } from "./dump.ts";
+import { deadlockReport, dumpTree, tasksOf } from "./dump.ts";
 import type { Root } from "./root.ts";
 
 type SignalName = "SIGINT" | "SIGTERM";
@@ -124,11 +124,6 @@ export class Host {
     this.#lastSteps = clock.steps;
     clock.set(this.#quiet, clock.now() + quietAfter);
   }
-}
-
-function deadlockReport(root: Root): string {
-  const ring = ringOf(root);
-  return dumpTree(root) + (ring === undefined ? "" : `\nThey wait in a ring: ${ring}`);
 }
 
 function isMainThread(): boolean {

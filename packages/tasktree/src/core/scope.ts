@@ -13,7 +13,7 @@ import { LinkedList, type Linked } from "../internal/linked-list.ts";
 import { checkDeadline, checkMilliseconds } from "./check.ts";
 import { Alarm, type AlarmOwner } from "./clock.ts";
 import { implicitRoot, type Frame, type Locals } from "./current.ts";
-import { OwnForce, reach, sum, withCutoff, type Force } from "./force.ts";
+import { beginDelivery, OwnForce, reach, sum, withCutoff, type Force } from "./force.ts";
 import type { Root } from "./root.ts";
 import { ScopeSignal, scheduleAborts } from "./signal-bridge.ts";
 import { successor } from "./subtree.ts";
@@ -46,6 +46,11 @@ export interface Scope {
 }
 
 export type ScopeKind = "root" | "group" | "task" | "scope" | "shield";
+
+/** What makes a name only when somebody wants to know it. */
+export interface Named {
+  readonly name: string;
+}
 
 const ended = 1;
 const hides = 2;
@@ -94,7 +99,7 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
   readonly depth: number;
   /** How long its code may go on after a cancellation, in milliseconds. */
   readonly grace: number;
-  label: string | undefined;
+  label: string | Named | undefined;
   children: LinkedList<ScopeNode> | undefined = undefined;
   /** The cancellation of this very scope, and the sum of those it sees. */
   own: OwnForce | undefined = undefined;
@@ -144,7 +149,8 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
   }
 
   get name(): string {
-    return this.label ?? this.kind;
+    const { label = this.kind } = this;
+    return typeof label === "string" ? label : label.name;
   }
 
   /** The names on the way from the root; those of unnamed scopes and groups are left out. */
@@ -266,6 +272,7 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
     if (this.own !== undefined || this.ended || (this.parent === undefined && this.root.implicit)) return;
     const cutoff = this.root.clock.now() + this.grace;
     this.own = new OwnForce(this, why, reason, cutoff);
+    this.root.clock.steps++;
     this.root.instruments?.scopeCancelled(this, this.own.error);
     reach(this, this.own);
     if (cutoff === Infinity) return;
@@ -310,15 +317,15 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
   }
 
   /** Adds `force` to what is in force here, and delivers it if it is news. */
-  receive(force: Force): void {
+  receive(force: Force, now: number): void {
     if (this.abandoned) return;
     this.force = sum(this.force, force);
-    const now = this.root.clock.now();
     const news = force.depth > this.told;
     const late = this.force.cutoff <= now;
     if (!news && !late) return;
     this.#rare?.signal?.abort(this.force.error);
     this.#rare?.lateSignal?.abort(this.force.error);
+    if (this.waits !== undefined) beginDelivery(this.root);
     if (this.#cutWaits(late)) this.#markCut();
     if ((this.#flags & justCut) !== 0) this.tell();
   }

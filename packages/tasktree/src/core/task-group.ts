@@ -1,6 +1,6 @@
 /** Groups as users open them (rules K1 to K16). */
 import { brief } from "../errors.ts";
-import { inScope, runBlock } from "./block.ts";
+import { inScope } from "./block.ts";
 import { checkLiving, checkScopeOptions, settle, type CancelScopeOptions } from "./cancel-scope.ts";
 import { checkFunction, checkOptions, within } from "./check.ts";
 import { currentFrame, here } from "./current.ts";
@@ -100,7 +100,7 @@ export function withTaskGroup<T>(
       checkFunction("open a task group", fn, here());
       return openGroup(here(), options, false);
     },
-    async (group) => group.finish(await runBlock(group, fn)),
+    (group) => group.runBlock(fn),
   );
 }
 

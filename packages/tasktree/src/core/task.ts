@@ -7,7 +7,7 @@ import { failuresIn, isCancellation } from "./classify.ts";
 import { bound, currentFrame, enter, here, type Locals } from "./current.ts";
 import { tellEnd, type EndWatcher } from "./end-watcher.ts";
 import type { GroupNode } from "./group.ts";
-import { ScopeNode } from "./scope.ts";
+import { ScopeNode, type Named } from "./scope.ts";
 import { rememberSite, Wait, WaitList, type Waitable } from "./wait-list.ts";
 
 /** How a task ended. */
@@ -66,11 +66,11 @@ export class TaskNode<T = unknown> extends ScopeNode implements Task<T>, Waitabl
   }
 
   override get name(): string {
-    return this.#id === 0 ? this.label! : `${this.label === "" ? "task" : this.label}-${this.#id}`;
+    return this.#id === 0 ? super.name : `${super.name === "" ? "task" : super.name}-${this.#id}`;
   }
 
-  /** Lets it go on as another task of its group, if nobody could tell: see `renewTask`. */
-  renew(name: string | undefined): boolean {
+  /** Lets it go on as another task of its group, if nobody could tell: see `Turns`. */
+  renew(name: string | Named | undefined): boolean {
     if (!this.pristine || this.endWatcher !== undefined || this.mode !== "ordinary") return false;
     if (this.root.instruments !== undefined || this.root.debug) return false;
     if (name !== undefined) this.label = name;
@@ -187,6 +187,7 @@ export class TaskNode<T = unknown> extends ScopeNode implements Task<T>, Waitabl
   settle(status: Outcome<T>["status"], result: unknown): void {
     this.status = status;
     this.#result = result;
+    if (typeof this.label === "object") this.label = this.label.name; // holds nothing of what it was made from
     const joined = this.#joiners !== undefined && this.#joiners.size > 0;
     if (this.mode === "attempt") this.observed = joined;
     if (joined) this.#wakeJoiners();

@@ -147,6 +147,13 @@ export class Wait implements InLine {
   }
 }
 
+let watcher: ((line: object, isNew?: boolean) => void) | undefined;
+
+/** Tells `told` of each use of a line, for whoever explores schedules: these are the steps whose order can matter. */
+export function watchLines(told: ((line: object, isNew?: boolean) => void) | undefined): void {
+  watcher = told;
+}
+
 /**
  * A line of waiters, first in, first out.
  *
@@ -173,10 +180,12 @@ export class WaitList<T = void, P = undefined> {
 
   constructor(owner: Waitable) {
     this.owner = owner;
+    watcher?.(this, true);
   }
 
   /** How many wait. */
   get size(): number {
+    watcher?.(this);
     return this.#line.size;
   }
 
@@ -189,6 +198,7 @@ export class WaitList<T = void, P = undefined> {
   wait(
     ...payload: P extends undefined ? [payload?: undefined, options?: WaitOptions] : [payload: P, options?: WaitOptions]
   ): Promise<T> {
+    watcher?.(this);
     const wait = new Wait(this.owner, here(), payload[0], payload[1]?.exempt ?? false);
     this.#line.push(wait);
     return wait.promise as Promise<T>;
@@ -196,11 +206,13 @@ export class WaitList<T = void, P = undefined> {
 
   /** What the first in line brought. */
   get first(): P | undefined {
+    watcher?.(this);
     return this.#line.first?.payload as P | undefined;
   }
 
   /** Lets the first in line go on with `value`; false if nobody waits. */
   wake(value: T): boolean {
+    watcher?.(this);
     const first = this.#line.first;
     first?.wake(value);
     return first !== undefined;
@@ -208,6 +220,7 @@ export class WaitList<T = void, P = undefined> {
 
   /** Lets the first in line go on with `error`; false if nobody waits. */
   fail(error: unknown): boolean {
+    watcher?.(this);
     const first = this.#line.first;
     first?.fail(error);
     return first !== undefined;
@@ -218,6 +231,8 @@ export class WaitList<T = void, P = undefined> {
    * the owner of this line.
    */
   moveFirst(to: WaitList<T, P>): boolean {
+    watcher?.(this);
+    watcher?.(to);
     const first = this.#line.first;
     if (first === undefined) return false;
     this.#line.remove(first);
@@ -227,16 +242,19 @@ export class WaitList<T = void, P = undefined> {
 
   /** Lets everybody go on with `value`. */
   wakeAll(value: T): void {
+    watcher?.(this);
     for (let first = this.#line.first; first !== undefined; first = this.#line.first) first.wake(value);
   }
 
   /** Lets everybody go on with `error`. */
   failAll(error: unknown): void {
+    watcher?.(this);
     for (let first = this.#line.first; first !== undefined; first = this.#line.first) first.fail(error);
   }
 
   /** Lets those go on with an error whose payload `which` accepts; it is made if there are any. */
   failWhere(which: (payload: P) => boolean, error: () => unknown): void {
+    watcher?.(this);
     let found: InLine[] | undefined;
     for (let at = this.#line.first; at !== undefined; at = at.next) if (which(at.payload as P)) (found ??= []).push(at);
     if (found === undefined) return;
@@ -246,11 +264,13 @@ export class WaitList<T = void, P = undefined> {
 
   /** Puts a wait that somebody made in this line. @internal */
   add(wait: InLine): void {
+    watcher?.(this);
     this.#line.push(wait);
   }
 
   /** @internal */
   get waits(): LinkedList<InLine> {
+    watcher?.(this);
     return this.#line;
   }
 }

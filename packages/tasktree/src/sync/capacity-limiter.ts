@@ -122,7 +122,7 @@ export class CapacityLimiter implements Waitable {
    */
   with<T>(fn: () => T | PromiseLike<T>): Promise<T> {
     const token = this.#tokenFor(undefined);
-    return holding(this, fn, () => this.#acquire(token).then(() => token));
+    return holding(this, fn, () => this.#acquire(token), token);
   }
 
   /**

@@ -4,6 +4,7 @@ import {
   here,
   passed,
   refused,
+  taskAt,
   unwatchEnd,
   WaitList,
   watchEnd,
@@ -90,7 +91,7 @@ export class Mutex implements Waitable {
     const node = here();
     const refusal = refused(node);
     if (refusal !== undefined) return refusal;
-    const task = currentTask();
+    const task = taskAt(node);
     if (task !== undefined && task === this.owner) return Promise.reject(this.#ownWait(task));
     return this.take(new Hold(this, task), node);
   }
@@ -115,7 +116,7 @@ export class Mutex implements Waitable {
    * @throws {BrokenError} If its owner ended while it held it, before or during the call.
    */
   with<T>(fn: () => T | PromiseLike<T>): Promise<T> {
-    return holding(this, fn, () => this.acquire());
+    return holding(this, fn, acquire);
   }
 
   /**
@@ -236,6 +237,10 @@ export class Mutex implements Waitable {
       `Cannot acquire ${this.describe()}: task '${task.name}' holds it, and would wait for itself`,
     );
   }
+}
+
+function acquire(mutex: Mutex): Promise<MutexGuard> {
+  return mutex.acquire();
 }
 
 function capital(text: string): string {

@@ -1,7 +1,7 @@
 import { brief, InvalidStateError } from "../errors.ts";
 import { isCount } from "../internal/count.ts";
 import { LinkedList, type Linked } from "../internal/linked-list.ts";
-import { currentTask, here, passed, refused, WaitList, type Task, type Waitable } from "../lowlevel.ts";
+import { currentTask, here, passed, refused, taskAt, WaitList, type Task, type Waitable } from "../lowlevel.ts";
 import { holding } from "./holding.ts";
 
 export interface SemaphoreOptions {
@@ -77,7 +77,7 @@ export class Semaphore implements Waitable {
     const node = here();
     const refusal = refused(node);
     if (refusal !== undefined) return refusal;
-    const task = currentTask();
+    const task = taskAt(node);
     return this.#free > 0 ? passed<Permit>(this.#take(task), node) : this.#waiters.wait(task ?? nobody);
   }
 
@@ -92,7 +92,7 @@ export class Semaphore implements Waitable {
    * Cancellation: Checkpoint, nothing lost: if this call is cancelled while it waits, `fn` is not called.
    */
   with<T>(fn: () => T | PromiseLike<T>): Promise<T> {
-    return holding(this, fn, () => this.acquire());
+    return holding(this, fn, acquire);
   }
 
   /**
@@ -172,6 +172,10 @@ function forget(permit: HeldPermit, heldBy: Map<Task | undefined, Set<HeldPermit
   const permits = heldBy.get(permit.task);
   permits?.delete(permit);
   if (permits?.size === 0) heldBy.delete(permit.task);
+}
+
+function acquire(semaphore: Semaphore): Promise<Permit> {
+  return semaphore.acquire();
 }
 
 /** Stands for code outside of any task. */

@@ -2,6 +2,7 @@ import { ofChannels } from "./channels.ts";
 import { ofCombine } from "./combine.ts";
 import { ofTheCore } from "./core.ts";
 import { ofQueues } from "./queues.ts";
+import { ofStreams } from "./streams.ts";
 import { ofSync } from "./sync.ts";
 
 /**
@@ -15,4 +16,11 @@ export interface Mutation {
   readonly replace: string;
 }
 
-export const mutations: readonly Mutation[] = [...ofTheCore, ...ofSync, ...ofChannels, ...ofCombine, ...ofQueues];
+export const mutations: readonly Mutation[] = [
+  ...ofTheCore,
+  ...ofSync,
+  ...ofChannels,
+  ...ofCombine,
+  ...ofQueues,
+  ...ofStreams,
+];

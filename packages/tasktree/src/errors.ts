@@ -139,6 +139,16 @@ export class EndOfStream extends BrandedError {
   }
 }
 
+/** Somebody else is at it, and only one can be at a time. */
+export class BusyError extends BrandedError {
+  static readonly brand: unique symbol = Symbol.for("tasktree.BusyError") as never;
+  declare readonly code: "TASKTREE_BUSY";
+
+  constructor(message: string, options: { cause?: unknown } = {}) {
+    super("BusyError", "TASKTREE_BUSY", message, options.cause);
+  }
+}
+
 /** What waits can never be woken. `report` names every task and what it waits for. */
 export class DeadlockError extends BrandedError {
   static readonly brand: unique symbol = Symbol.for("tasktree.DeadlockError") as never;
@@ -165,6 +175,62 @@ export class StuckTaskError extends BrandedError {
   }
 }
 
+/** `explore` has found a schedule in which the program fails; `cause` is what it fails with. */
+export class ScheduleError extends BrandedError {
+  static readonly brand: unique symbol = Symbol.for("tasktree.ScheduleError") as never;
+  declare readonly code: "TASKTREE_SCHEDULE";
+  /** What replays it, in the environment as TASKTREE_REPLAY. */
+  readonly replay: string;
+  /** What goes on when, a column for each strand of the program. */
+  readonly interleaving: string;
+  /** How many schedules were tried until it was found. */
+  readonly schedules: number;
+
+  constructor(
+    message: string,
+    options: { replay: string; interleaving: string; schedules: number; cause?: unknown },
+  ) {
+    super("ScheduleError", "TASKTREE_SCHEDULE", message, options.cause);
+    this.replay = options.replay;
+    this.interleaving = options.interleaving;
+    this.schedules = options.schedules;
+  }
+}
+
+/** Something tracked was written on the ground of what somebody else had changed meanwhile. */
+export class LostUpdateError extends BrandedError {
+  static readonly brand: unique symbol = Symbol.for("tasktree.LostUpdateError") as never;
+  declare readonly code: "TASKTREE_LOST_UPDATE";
+
+  constructor(message: string) {
+    super("LostUpdateError", "TASKTREE_LOST_UPDATE", message, undefined);
+  }
+}
+
+/** Thrown by a `failpoint`, in the schedules in which `explore` lets it fail. */
+export class InjectedError extends BrandedError {
+  static readonly brand: unique symbol = Symbol.for("tasktree.InjectedError") as never;
+  declare readonly code: "TASKTREE_INJECTED";
+
+  constructor(message: string) {
+    super("InjectedError", "TASKTREE_INJECTED", message, undefined);
+  }
+}
+
+/** A run in a test has left something over. */
+export class LeakError extends BrandedError {
+  static readonly brand: unique symbol = Symbol.for("tasktree.LeakError") as never;
+  declare readonly code: "TASKTREE_LEAK";
+  /** What is left, one line each. */
+  readonly leaks: readonly string[];
+
+  constructor(leaks: readonly string[]) {
+    const list = leaks.map((leak) => `\n- ${leak}`).join("");
+    super("LeakError", "TASKTREE_LEAK", `Left over when everything had ended: ${leaks.length}${list}`, undefined);
+    this.leaks = leaks;
+  }
+}
+
 for (const type of [
   CancelledError,
   WorkCancelledError,
@@ -173,8 +239,13 @@ for (const type of [
   ClosedError,
   BrokenError,
   EndOfStream,
+  BusyError,
   DeadlockError,
   StuckTaskError,
+  ScheduleError,
+  LostUpdateError,
+  InjectedError,
+  LeakError,
 ]) {
   define(type.prototype, type.brand, true);
 }

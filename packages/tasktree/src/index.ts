@@ -62,6 +62,7 @@ export { race, type RaceOptions } from "./combine/race.ts";
 export { mapConcurrent, type MapConcurrentOptions } from "./combine/map-concurrent.ts";
 export {
   BrokenError,
+  BusyError,
   CancelledError,
   ClosedError,
   DeadlockError,

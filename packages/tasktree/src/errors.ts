@@ -60,6 +60,7 @@ export class CancelledError extends BrandedError {
   readonly reason: unknown;
 
   constructor(details: CancelledDetails) {
+    checkOptions("make a CancelledError", details);
     const reason = details.reason === undefined ? "" : `: ${brief(details.reason)}`;
     super(
       "AbortError",
@@ -81,7 +82,7 @@ export class WorkCancelledError extends BrandedError {
   readonly why: CancelWhy;
 
   constructor(message: string, options: { cause?: unknown; why?: CancelWhy } = {}) {
-    super("WorkCancelledError", "TASKTREE_WORK_CANCELLED", message, options.cause);
+    super("WorkCancelledError", "TASKTREE_WORK_CANCELLED", message, checked("WorkCancelledError", options).cause);
     this.why = options.why ?? (options.cause instanceof CancelledError ? options.cause.why : "explicit");
   }
 }
@@ -94,7 +95,7 @@ export class TimeoutError extends BrandedError {
   readonly deadline: number;
 
   constructor(message: string, options: { deadline: number; cause?: unknown }) {
-    super("TimeoutError", "TASKTREE_TIMEOUT", message, options.cause);
+    super("TimeoutError", "TASKTREE_TIMEOUT", message, checked("TimeoutError", options).cause);
     this.deadline = options.deadline;
   }
 }
@@ -105,7 +106,7 @@ export class InvalidStateError extends BrandedError {
   declare readonly code: "TASKTREE_INVALID_STATE";
 
   constructor(message: string, options: { cause?: unknown } = {}) {
-    super("InvalidStateError", "TASKTREE_INVALID_STATE", message, options.cause);
+    super("InvalidStateError", "TASKTREE_INVALID_STATE", message, checked("InvalidStateError", options).cause);
   }
 }
 
@@ -115,7 +116,7 @@ export class ClosedError extends BrandedError {
   declare readonly code: "TASKTREE_CLOSED";
 
   constructor(message: string, options: { cause?: unknown } = {}) {
-    super("ClosedError", "TASKTREE_CLOSED", message, options.cause);
+    super("ClosedError", "TASKTREE_CLOSED", message, checked("ClosedError", options).cause);
   }
 }
 
@@ -125,7 +126,7 @@ export class BrokenError extends BrandedError {
   declare readonly code: "TASKTREE_BROKEN";
 
   constructor(message: string, options: { cause?: unknown } = {}) {
-    super("BrokenError", "TASKTREE_BROKEN", message, options.cause);
+    super("BrokenError", "TASKTREE_BROKEN", message, checked("BrokenError", options).cause);
   }
 }
 
@@ -135,7 +136,7 @@ export class EndOfStream extends BrandedError {
   declare readonly code: "TASKTREE_END_OF_STREAM";
 
   constructor(message: string, options: { cause?: unknown } = {}) {
-    super("EndOfStream", "TASKTREE_END_OF_STREAM", message, options.cause);
+    super("EndOfStream", "TASKTREE_END_OF_STREAM", message, checked("EndOfStream", options).cause);
   }
 }
 
@@ -145,7 +146,7 @@ export class BusyError extends BrandedError {
   declare readonly code: "TASKTREE_BUSY";
 
   constructor(message: string, options: { cause?: unknown } = {}) {
-    super("BusyError", "TASKTREE_BUSY", message, options.cause);
+    super("BusyError", "TASKTREE_BUSY", message, checked("BusyError", options).cause);
   }
 }
 
@@ -157,7 +158,7 @@ export class DeadlockError extends BrandedError {
   readonly report: string;
 
   constructor(message: string, options: { report?: string; cause?: unknown } = {}) {
-    super("DeadlockError", "TASKTREE_DEADLOCK", message, options.cause);
+    super("DeadlockError", "TASKTREE_DEADLOCK", message, checked("DeadlockError", options).cause);
     this.report = options.report ?? "";
   }
 }
@@ -170,7 +171,7 @@ export class StuckTaskError extends BrandedError {
   readonly task: string;
 
   constructor(message: string, options: { task: string; cause?: unknown }) {
-    super("StuckTaskError", "TASKTREE_STUCK_TASK", message, options.cause);
+    super("StuckTaskError", "TASKTREE_STUCK_TASK", message, checked("StuckTaskError", options).cause);
     this.task = options.task;
   }
 }
@@ -186,11 +187,8 @@ export class ScheduleError extends BrandedError {
   /** How many schedules were tried until it was found. */
   readonly schedules: number;
 
-  constructor(
-    message: string,
-    options: { replay: string; interleaving: string; schedules: number; cause?: unknown },
-  ) {
-    super("ScheduleError", "TASKTREE_SCHEDULE", message, options.cause);
+  constructor(message: string, options: { replay: string; interleaving: string; schedules: number; cause?: unknown }) {
+    super("ScheduleError", "TASKTREE_SCHEDULE", message, checked("ScheduleError", options).cause);
     this.replay = options.replay;
     this.interleaving = options.interleaving;
     this.schedules = options.schedules;
@@ -350,6 +348,17 @@ export function causeOf(error: unknown): unknown {
 /** @internal */
 export function isObject(value: unknown): value is object {
   return (typeof value === "object" && value !== null) || typeof value === "function";
+}
+
+/** @throws {TypeError} If `options` are not an object with options. @internal */
+export function checkOptions(what: string, options: unknown): asserts options is object {
+  if (typeof options === "object" && options !== null) return;
+  throw new TypeError(`Cannot ${what} with ${brief(options)}: wanted an object with options`);
+}
+
+function checked<T extends object>(name: string, details: T): T {
+  checkOptions(`make a ${name}`, details);
+  return details;
 }
 
 /** A value as an error message shows it: short, and never throwing. @internal */

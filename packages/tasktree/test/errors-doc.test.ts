@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import * as tasktree from "../src/index.ts";
+import * as everyday from "../src/index.ts";
+import * as testing from "../src/testing/index.ts";
+
+const tasktree = { ...everyday, ...testing };
 
 /** The rows of the table in docs/errors.md: class, name, code. */
 function documented(): string[] {
@@ -9,7 +12,7 @@ function documented(): string[] {
   return [...text.matchAll(/^\| `(\w+)` \| `(\w+)` \| `(\w+)` \|/gm)].map((row) => row.slice(1).join(" ")).toSorted();
 }
 
-/** What the everyday door exports, each made with the arguments it needs. */
+/** What the doors export, each made with the arguments it needs. */
 function exported(): string[] {
   const made: Record<string, Error & { code?: unknown }> = {
     CancelledError: new tasktree.CancelledError({ why: "explicit", scope: "main" }),
@@ -19,7 +22,12 @@ function exported(): string[] {
     ClosedError: new tasktree.ClosedError("message"),
     BrokenError: new tasktree.BrokenError("message"),
     EndOfStream: new tasktree.EndOfStream("message"),
+    BusyError: new tasktree.BusyError("message"),
     DeadlockError: new tasktree.DeadlockError("message"),
+    ScheduleError: new tasktree.ScheduleError("message", { replay: "", interleaving: "", schedules: 1 }),
+    LostUpdateError: new tasktree.LostUpdateError("message"),
+    InjectedError: new tasktree.InjectedError("message"),
+    LeakError: new tasktree.LeakError(["a timer"]),
     StuckTaskError: new tasktree.StuckTaskError("message", { task: "main" }),
   };
   const classes = Object.entries(tasktree).filter(([, value]) => Error.isPrototypeOf(value));

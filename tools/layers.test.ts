@@ -105,6 +105,8 @@ describe("layers", () => {
 
   test("refuses dependencies and imports of itself by name", () => {
     assertProblem({ "net/tcp.ts": `import "undici";` }, /imports "undici": .* no dependencies/);
+    assertProblem({ "testing/leaks.ts": `import "vitest";` }, /imports "vitest": .* no dependencies/);
+    assert.deepEqual(problems({ "testing/runners/vitest.ts": `await import("vitest");` }), []);
     assertProblem({ "sync/mutex.ts": `import "tasktree/lowlevel";` }, /only relative paths/);
   });
 

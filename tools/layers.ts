@@ -4,7 +4,8 @@
  * - Value imports go down the floors; on one floor only within one folder. `import type` may also go up.
  * - Families (the parts above `timeouts`) meet the core only through the files in `coreDoors`, types included.
  * - Door files only re-export.
- * - Node's modules are imported only where `nodeModules` says so. Nothing else comes from outside: zero dependencies.
+ * - Node's modules are imported only where `nodeModules` says so. Nothing else comes from outside: zero dependencies, but for
+ *   optional peers, each in the door that is for it.
  * - Foreign abort signals are listened to in one file.
  */
 import { join, posix } from "node:path";
@@ -41,6 +42,11 @@ const nodeModules: Readonly<Record<string, readonly string[] | "any">> = {
   testing: "any",
   inspector: "any",
   cli: "any",
+};
+
+/** File → the optional peer it is for. */
+const peers: Readonly<Record<string, string>> = {
+  "testing/runners/vitest.ts": "vitest",
 };
 
 const abortListener = "core/signal-bridge.ts";
@@ -97,6 +103,7 @@ function insideProblem(from: string, to: string, typeOnly: boolean): string | un
 }
 
 function outsideProblem(path: string, specifier: string, typeOnly: boolean): string | undefined {
+  if (specifier === peers[path]) return undefined;
   if (!specifier.startsWith("node:"))
     return `imports "${specifier}": only relative paths and node: modules, no dependencies`;
   const allowed = nodeModules[path] ?? nodeModules[partOf(path)] ?? [];

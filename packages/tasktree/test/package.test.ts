@@ -1,11 +1,11 @@
 /** The package as it is published: packed, installed from the tarball, used from plain JavaScript and TypeScript. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { skipOn } from "./runtime.ts";
+import { runtime, skipOn } from "./runtime.ts";
 
 const packageFolder = join(import.meta.dirname, "..");
 const manifest = JSON.parse(readFileSync(join(packageFolder, "package.json"), "utf8")) as {
@@ -15,8 +15,15 @@ const doors = Object.entries(manifest.exports)
   .filter(([, target]) => typeof target === "object")
   .map(([path]) => `tasktree${path.slice(1)}`);
 
+/** Their types are made of the runners'. */
+const ofRunners = ["tasktree/node-test", "tasktree/vitest"];
+
+const noVitest = "vitest could not be installed: npm ci --prefix packages/tasktree/test/projects/vitest";
+const modules = runtime === "node" ? await vitestModules() : undefined;
+
 describe("the packed package", skipOn({ bun: "packs with npm under Node", deno: "packs with npm under Node" }), () => {
   let folder: string;
+  let tarball: string;
   let packed: string[];
 
   before(() => {
@@ -26,9 +33,8 @@ describe("the packed package", skipOn({ bun: "packs with npm under Node", deno: 
       { filename: string; files: { path: string }[] },
     ];
     packed = files.map(({ path }) => path);
-    mkdirSync(join(folder, "app"));
-    write("package.json", JSON.stringify({ private: true, type: "module" }));
-    run(app(), "npm", "install", "--offline", "--no-audit", "--no-fund", "--no-package-lock", join(folder, filename));
+    tarball = join(folder, filename);
+    install("app");
   });
 
   after(() => rmSync(folder, { recursive: true, force: true }));
@@ -50,7 +56,7 @@ describe("the packed package", skipOn({ bun: "packs with npm under Node", deno: 
   });
 
   test("opens every door to plain JavaScript, also by require()", () => {
-    for (const door of doors) {
+    for (const door of doors.filter((door) => door !== "tasktree/vitest")) {
       write("door.js", `import * as door from "${door}"; console.log(Object.keys(door).length > 0);`);
       write("door.cjs", `console.log(Object.keys(require("${door}")).length > 0);`);
       assert.equal(run(app(), process.execPath, "door.js").trim(), "true", door);
@@ -59,7 +65,8 @@ describe("the packed package", skipOn({ bun: "packs with npm under Node", deno: 
   });
 
   test("has types that a strict consumer compiles without @types/node", () => {
-    write("consumer.ts", doors.map((door, index) => `export * as door${index} from "${door}";`).join("\n"));
+    const own = doors.filter((door) => !ofRunners.includes(door));
+    write("consumer.ts", own.map((door, index) => `export * as door${index} from "${door}";`).join("\n"));
     const compilerOptions = {
       module: "nodenext",
       target: "es2024",
@@ -83,6 +90,91 @@ describe("the packed package", skipOn({ bun: "packs with npm under Node", deno: 
     assert.equal(run(app(), "npx", "--no", "--", "tasktree", "run", "main.js", "--", "a", "b").trim(), "ran with a b");
   });
 
+  test("runs a test of node:test through tasktree/node-test", () => {
+    write(
+      "hour.test.js",
+      `import { sleep } from "tasktree";
+      import { test } from "tasktree/node-test";
+      test("an hour", { virtual: true }, () => sleep(3_600_000));
+      test("a leak", { todo: true }, () => void setTimeout(() => {}, 50));`,
+    );
+    const output = run(app(), process.execPath, "--test", "--test-reporter=spec", "hour.test.js");
+    assert.match(output, /✔ an hour \(.*\n[✖⚠] a leak \(.* # TODO/);
+    assert.match(output, /setTimeout of 50 ms/);
+  });
+
+  describe("in a project with vitest", { skip: modules === undefined && noVitest }, () => {
+    const project = join(packageFolder, "test/projects/vitest");
+
+    before(() => {
+      install("vitest-app");
+      cpSync(modules!, join(folder, "vitest-app/node_modules"), { recursive: true, verbatimSymlinks: true });
+      for (const name of ["runners.spec.ts", "types.ts"]) cpSync(join(project, name), join(folder, "vitest-app", name));
+    });
+
+    test("runs tests of vitest through tasktree/vitest", () => {
+      const { failures, output } = vitest();
+      assert.deepEqual(
+        [...failures.keys()].sort(),
+        ["differs", "fails twice", "is stuck", "leaves a group", "suite counts", "times out"],
+        output,
+      );
+      assert.match(failures.get("differs")!, /expected \{ a: 1, b: 2 \} to deeply equal/);
+      assert.match(failures.get("leaves a group")!, /'main' ended before 'main\/forgotten'/);
+      assert.match(failures.get("fails twice")!, /the first failure[^]*the second failure/);
+      assert.match(failures.get("times out")!, /timed out in 200ms/);
+      assert.match(failures.get("is stuck")!, /timed out in 200ms[^]*Gave up task 'main\/deaf'/);
+      const cleanedUp = output.indexOf("cleaned up after the time-out");
+      assert.ok(cleanedUp > 0 && cleanedUp < output.indexOf("the next test begins"), output);
+      assert.match(output, / 6 passed \| 1 expected fail \| 2 skipped \| 1 todo /);
+      assert.match(failures.get("suite counts")!, /TASKTREE_REPLAY='suite > counts@1'/);
+    });
+
+    test("replays a schedule of a vitest test", () => {
+      const { failures } = vitest({ TASKTREE_REPLAY: "suite > counts@1" }, "-t", "suite");
+      assert.deepEqual([...failures.keys()], ["suite counts"]);
+      assert.match(failures.get("suite counts")!, / Replayed\n/);
+    });
+
+    test("has types that fit those of vitest", () => {
+      const compilerOptions = {
+        module: "nodenext",
+        target: "es2024",
+        lib: ["es2024", "esnext.disposable", "dom"],
+        types: ["node"],
+        typeRoots: [join(packageFolder, "../../node_modules/@types")],
+        strict: true,
+        exactOptionalPropertyTypes: true,
+        skipLibCheck: true, // vitest's own need packages that are not there
+        noEmit: true,
+      };
+      const cwd = join(folder, "vitest-app");
+      writeFileSync(join(cwd, "tsconfig.json"), JSON.stringify({ compilerOptions, include: ["*.ts"] }));
+      run(cwd, join(packageFolder, "../../node_modules/.bin/tsc"), "-p", ".");
+    });
+
+    /** What vitest reports of runners.spec.ts: the messages of each test that failed, and what it printed. */
+    function vitest(env: Record<string, string> = {}, ...args: string[]): Vitest {
+      const cwd = join(folder, "vitest-app");
+      const reporters = ["--reporter=default", "--reporter=json", "--outputFile=report.json"];
+      const command = [join(cwd, "node_modules/vitest/vitest.mjs"), "run", ...reporters, ...args];
+      const ended = spawnSync(process.execPath, command, { cwd, env: plain(env), encoding: "utf8", timeout: 60_000 });
+      const { testResults } = JSON.parse(readFileSync(join(cwd, "report.json"), "utf8")) as {
+        testResults: { assertionResults: { fullName: string; status: string; failureMessages: string[] }[] }[];
+      };
+      const failed = testResults.flatMap((file) => file.assertionResults).filter(({ status }) => status === "failed");
+      const failures = new Map(failed.map(({ fullName, failureMessages }) => [fullName, failureMessages.join("\n")]));
+      return { failures, output: ended.stdout + ended.stderr };
+    }
+  });
+
+  /** Installs the tarball in an empty folder. */
+  function install(name: string): void {
+    mkdirSync(join(folder, name));
+    writeFileSync(join(folder, name, "package.json"), JSON.stringify({ private: true, type: "module" }));
+    run(join(folder, name), "npm", "install", "--offline", "--no-audit", "--no-fund", "--no-package-lock", tarball);
+  }
+
   function app(): string {
     return join(folder, "app");
   }
@@ -92,12 +184,33 @@ describe("the packed package", skipOn({ bun: "packs with npm under Node", deno: 
   }
 });
 
-/** Standard output of a command that must succeed, with this Node first on the PATH. */
-function run(cwd: string, file: string, ...args: string[]): string {
+/** Installed where the project is, once; where that cannot be, its tests are skipped, but not in CI. */
+async function vitestModules(): Promise<string | undefined> {
+  const { installed } = await import("../../../tools/command.ts");
+  try {
+    return await installed("packages/tasktree/test/projects/vitest");
+  } catch (error) {
+    if (process.env["CI"] === "true") throw error;
+    console.error(error);
+    return undefined;
+  }
+}
+
+interface Vitest {
+  readonly failures: ReadonlyMap<string, string>;
+  readonly output: string;
+}
+
+/** This process's environment with this Node first on the PATH, and nothing that says how this suite runs. */
+function plain(env: Record<string, string> = {}): NodeJS.ProcessEnv {
   const PATH = `${dirname(process.execPath)}${delimiter}${process.env["PATH"]}`;
   // NODE_OPTIONS could carry the source condition: what is tested here is the built package.
-  const env = { ...process.env, PATH, NODE_OPTIONS: "", NODE_TEST_CONTEXT: undefined };
-  const { status, stdout, stderr } = spawnSync(file, args, { cwd, env, encoding: "utf8" });
+  return { ...process.env, PATH, NO_COLOR: "1", NODE_OPTIONS: "", NODE_TEST_CONTEXT: undefined, ...env };
+}
+
+/** Standard output of a command that must succeed. */
+function run(cwd: string, file: string, ...args: string[]): string {
+  const { status, stdout, stderr } = spawnSync(file, args, { cwd, env: plain(), encoding: "utf8" });
   assert.equal(status, 0, `${file} ${args.join(" ")}\n${stdout}${stderr}`);
   return stdout;
 }

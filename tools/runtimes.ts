@@ -35,6 +35,14 @@ const runtimes: Record<string, Runtime> = {
   },
 };
 
+/** The binary of a runtime, and what it wants to run a file of the source. */
+export async function toRun(
+  name: "node24" | "bun" | "deno",
+): Promise<readonly [file: string, args: readonly string[]]> {
+  const args = name === "deno" ? ["run", "-A", "--no-check", condition] : [condition];
+  return [join(await installed("tools/runtimes"), runtimes[name]!.binary), args];
+}
+
 export interface Counts {
   readonly passed: number;
   readonly failed: number;

@@ -11,6 +11,11 @@ async function door(name: string): Promise<unknown> {
 export const tasktree = (await door("index")) as typeof import("../../packages/tasktree/src/index.ts");
 export const queues = (await door("queues/index")) as typeof import("../../packages/tasktree/src/queues/index.ts");
 
+/** Only when wanted: a measurement of the library holds no test kit. */
+export async function loadTesting(): Promise<typeof import("../../packages/tasktree/src/testing/index.ts")> {
+  return (await door("testing/index")) as typeof import("../../packages/tasktree/src/testing/index.ts");
+}
+
 export function describeSubject(): string {
   return `tasktree ${packageVersion("../packages/tasktree")} (${built ? "dist" : "source"})`;
 }

@@ -1,6 +1,7 @@
 import type { Scenario } from "../lib/contract.ts";
 import { channelScenarios } from "./channels.ts";
 import { combineScenarios } from "./combine.ts";
+import { exploreScenarios } from "./explore.ts";
 import { queueScenarios } from "./queues.ts";
 import { syncScenarios } from "./sync.ts";
 import { taskScenarios } from "./tasks.ts";
@@ -11,4 +12,5 @@ export const scenarios: Scenario[] = [
   ...combineScenarios,
   ...channelScenarios,
   ...queueScenarios,
+  ...exploreScenarios,
 ];

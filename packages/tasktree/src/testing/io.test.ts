@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 import { test } from "node:test";
+import { promisify } from "node:util";
+import { createGzip, gunzip, gzip } from "node:zlib";
 import { skipOn } from "../../test/runtime.ts";
 import { run } from "../index.ts";
 import { watchIo } from "./io.ts";
@@ -40,6 +42,32 @@ test(
         socket.destroy();
         await once(socket, "close");
         assert.deepEqual(watch.pending(), []);
+      },
+      { host: false },
+    );
+    watch.stop();
+  },
+);
+
+test(
+  "a compressor is seen pending while it works, and not while it waits for more",
+  skipOn({ bun: "does not tell of pending I/O", deno: "does not tell of work that threads do" }),
+  async () => {
+    const watch = watchIo((frame) => frame !== undefined);
+    await run(
+      async () => {
+        const packing = promisify(gzip)("much ".repeat(10_000));
+        assert.deepEqual(watch.pending(), ["Zlib"]);
+        const packed = await packing;
+        assert.deepEqual(watch.pending(), []);
+        assert.equal((await promisify(gunzip)(packed)).length, 50_000);
+        const stream = createGzip();
+        assert.deepEqual(watch.pending(), []);
+        stream.resume().write("more");
+        assert.deepEqual(watch.pending(), ["Zlib"]);
+        await new Promise<void>((resolve) => stream.flush(resolve));
+        assert.deepEqual(watch.pending(), []);
+        stream.destroy();
       },
       { host: false },
     );

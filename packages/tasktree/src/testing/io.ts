@@ -2,7 +2,7 @@
  * Whether real I/O is pending, as far as the runtime tells.
  *
  * `process.getActiveResourcesInfo()` names sockets, pipes, child processes and name look-ups that keep the process alive, but
- * not what the thread pool does (files, crypto), nor workers: those, on Node, `async_hooks` tells of, with the context
+ * not what the thread pool does (files, crypto, compression), nor workers: those, on Node, `async_hooks` tells of, with the context
  * that has begun them; of sockets, pipes and children too, which else could hide behind others' of their kind that close meanwhile.
  * Bun tells of neither, Deno of sockets and child processes.
  */
@@ -15,17 +15,22 @@ const passive = /^(Timeout|Immediate|.*ServerWrap|TTYWrap|SignalWrap|FSEventWrap
 /** Work that has an end of its own; of requests to an HTTP server, the socket tells. */
 const jobs = /^(FSREQ\w+|\w*(?<!HTTPCLIENT)REQUEST|FILEHANDLECLOSEREQ|WORKER|\w+INFOREQWRAP|QUERYWRAP)$/;
 
-/** What is pending while it keeps the process alive: as async_hooks calls it, and as the active resources do. */
+/** What has no end of its own, but is pending at times: as async_hooks calls it, and as the active resources do. */
 const handles = new Map([
   ["TCPWRAP", "TCPSocketWrap"],
   ["PIPEWRAP", "PipeWrap"],
   ["UDPWRAP", "UDPWrap"],
   ["PROCESSWRAP", "ProcessWrap"],
+  ["ZLIB", "Zlib"],
 ]);
 
 interface Handle {
   readonly kind: string;
-  readonly resource: { hasRef?(): boolean };
+  readonly resource: {
+    hasRef?(): boolean;
+    /** Of a compressor: what it works on. */
+    readonly buffer?: unknown;
+  };
 }
 
 interface Watch {
@@ -74,7 +79,7 @@ export function watchIo(covers: (frame: Frame | undefined) => boolean): IoWatch 
   hook.enable();
   return {
     pending: () => [
-      ...new Set([...newIn(openResources(), before), ...watch.jobs.values(), ...keepingAlive(watch.handles.values())]),
+      ...new Set([...newIn(openResources(), before), ...watch.jobs.values(), ...kindsOf(watch.handles.values())]),
     ],
     stop() {
       watches.delete(watch);
@@ -91,8 +96,12 @@ function openResources(): Map<string, number> {
   return open;
 }
 
-function keepingAlive(handles: Iterable<Handle>): string[] {
-  return [...handles].filter(({ resource }) => resource.hasRef?.() === true).map(({ kind }) => kind);
+function kindsOf(handles: Iterable<Handle>): string[] {
+  return [...handles].filter(isPending).map(({ kind }) => kind);
+}
+
+function isPending({ resource }: Handle): boolean {
+  return resource.hasRef?.() === true || (resource.buffer ?? null) !== null;
 }
 
 function newIn(open: Map<string, number>, before: Map<string, number>): string[] {

@@ -1,6 +1,7 @@
 import { here, type Frame } from "../core/current.ts";
 import type { Root } from "../core/root.ts";
 import { run, type RunOptions } from "../core/run.ts";
+import { checkOptions } from "../errors.ts";
 import { watchIo } from "./io.ts";
 import { checked, LeakWatch } from "./leaks.ts";
 import { installPlatform } from "./platform/install.ts";
@@ -49,6 +50,7 @@ const tellAfter = 5000;
  * ```
  */
 export async function runVirtual<T>(main: () => T | PromiseLike<T>, options: RunVirtualOptions = {}): Promise<T> {
+  checkOptions("run in virtual time", options);
   const { start = 0, platform = false, leaks = true, jumpDuringIo = false, ...rest } = options;
   const clock = new VirtualClock({ start });
   let root: Root | undefined;

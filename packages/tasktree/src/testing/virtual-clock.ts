@@ -1,6 +1,6 @@
 import type { Clock, ClockDriver } from "../core/clock.ts";
 import { inHostContext } from "../core/current.ts";
-import { brief } from "../errors.ts";
+import { brief, checkOptions } from "../errors.ts";
 import { watchers, whenQuiet } from "./quiet.ts";
 
 export interface VirtualClockOptions {
@@ -57,6 +57,7 @@ export class VirtualClock implements ClockDriver {
   #stepsInTurn = 0;
 
   constructor(options: VirtualClockOptions = {}) {
+    checkOptions("make a clock", options);
     this.#autoJump = options.autoJump ?? true;
     this.#now = options.start ?? 0;
     if (!Number.isFinite(this.#now))

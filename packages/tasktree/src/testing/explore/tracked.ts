@@ -5,7 +5,7 @@
  * written it since: it was based on what is no longer true.
  */
 import { currentFrame } from "../../core/current.ts";
-import { isObject, LostUpdateError } from "../../errors.ts";
+import { brief, isObject, LostUpdateError } from "../../errors.ts";
 import type { Schedule } from "./schedule.ts";
 import type { Strand } from "./strands.ts";
 import { functionsIn, siteIn, type Site } from "./trace.ts";
@@ -57,6 +57,7 @@ let ofSchedule: Schedule | undefined;
  * ```
  */
 export function tracked<T extends object>(object: T): T {
+  if (!isObject(object)) throw new TypeError(`Cannot track ${brief(object)}: wanted an object`);
   let proxy = proxies.get(object);
   if (proxy === undefined) {
     proxy = new Proxy(object, isPlain(object) ? ofData : ofMethods);

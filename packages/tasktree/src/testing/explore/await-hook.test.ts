@@ -59,7 +59,10 @@ describe("the await hook", () => {
           assert.equal(promise.then(() => 2).constructor.name, "Promise");
           assert.ok(Mine.resolve(1).then(() => 2) instanceof Mine);
           assert.ok(promise.finally(() => {}) instanceof Promise);
-          assert.deepEqual(await Promise.allSettled([promise, Promise.reject(new Error("x"))]).then((all) => all.length), 2);
+          assert.deepEqual(
+            await Promise.allSettled([promise, Promise.reject(new Error("x"))]).then((all) => all.length),
+            2,
+          );
           assert.equal(await new Mine((resolve) => resolve(3)), 3);
           await assert.rejects(Promise.reject(new TypeError("t")), TypeError);
         },
@@ -73,7 +76,10 @@ describe("the await hook", () => {
   it("can be installed once at a time, and leaves nothing", () => {
     const before = Object.getOwnPropertyDescriptors(Promise.prototype);
     const uninstall = installAwaitHook(() => undefined);
-    assert.throws(() => installAwaitHook(() => undefined), { name: "InvalidStateError", message: /somebody has already/ });
+    assert.throws(() => installAwaitHook(() => undefined), {
+      name: "InvalidStateError",
+      message: /somebody has already/,
+    });
     uninstall();
     const after = Object.getOwnPropertyDescriptors(Promise.prototype);
     assert.deepEqual(after.constructor, before.constructor);

@@ -31,7 +31,7 @@ class Facade<T> extends Native<T> {
     return Native;
   }
 }
-Object.defineProperty(Facade, "name", { value: "Promise" });
+void Object.defineProperty(Facade, "name", { value: "Promise" });
 
 let installed: OnAwait | undefined;
 
@@ -48,12 +48,12 @@ export function react<T>(promise: Promise<T>, onValue: (value: T) => void, onErr
 export function installAwaitHook(onAwait: OnAwait): () => void {
   if (installed !== undefined) throw new InvalidStateError("Cannot hook into awaits: somebody has already");
   installed = onAwait;
-  Object.defineProperty(Native.prototype, "constructor", { configurable: true, get: () => Facade });
-  Object.defineProperty(Native.prototype, "then", { configurable: true, writable: true, value: hookedThen });
+  void Object.defineProperty(Native.prototype, "constructor", { configurable: true, get: () => Facade });
+  void Object.defineProperty(Native.prototype, "then", { configurable: true, writable: true, value: hookedThen });
   return () => {
     installed = undefined;
-    Object.defineProperty(Native.prototype, "then", { configurable: true, writable: true, value: nativeThen });
-    Object.defineProperty(Native.prototype, "constructor", nativeConstructor);
+    void Object.defineProperty(Native.prototype, "then", { configurable: true, writable: true, value: nativeThen });
+    void Object.defineProperty(Native.prototype, "constructor", nativeConstructor);
   };
 }
 

@@ -52,7 +52,8 @@ export class Exhaustive implements Strategy {
     const place = this.#places[depth] ?? this.#enter(point, this.#places[depth - 1]);
     if (place === undefined) return -1;
     const { options } = point;
-    if (place.keys.length === options.length && options.every(({ key }, at) => key === place.keys[at])) return place.index;
+    if (place.keys.length === options.length && options.every(({ key }, at) => key === place.keys[at]))
+      return place.index;
     throw new InvalidStateError(
       `Cannot explore: the program is not deterministic (at choice ${depth} of a schedule there were ${place.keys.length} options, and later ${options.length}, or others)`,
     );

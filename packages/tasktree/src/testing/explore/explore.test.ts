@@ -285,7 +285,9 @@ describe("explore", () => {
   });
 
   it("does not count as a failure that an injected cancellation comes out of the program", async () => {
-    const { cancellations, schedules } = await explore(() => all([() => sleep(1), () => sleep(2)]), { cancellations: 1 });
+    const { cancellations, schedules } = await explore(() => all([() => sleep(1), () => sleep(2)]), {
+      cancellations: 1,
+    });
     assert.ok(cancellations > 0 && schedules > cancellations);
   });
 

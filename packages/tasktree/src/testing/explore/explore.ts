@@ -277,7 +277,12 @@ class Explorer {
     const replay = `${name}@${replayWord(seed, choices)}`;
     const picture = interleaving(trace);
     const message = `'${name}' fails in a schedule: ${oneLine(ended.error)}\n  ${found}\n  replay it: TASKTREE_REPLAY='${replay}'\n\n${picture}\n`;
-    return new ScheduleError(message, { cause: ended.error, replay, interleaving: picture, schedules: this.#schedules });
+    return new ScheduleError(message, {
+      cause: ended.error,
+      replay,
+      interleaving: picture,
+      schedules: this.#schedules,
+    });
   }
 }
 

@@ -12,7 +12,7 @@ describe("a replay word", () => {
       const seed = random.below(1_000_000);
       const parsed = fromReplayWord(replayWord(seed, choices))!;
       assert.equal(parsed.seed, seed);
-      const padded = [...parsed.choices, ...new Array<number>(choices.length).fill(0)].slice(0, choices.length);
+      const padded = [...parsed.choices, ...choices.map(() => 0)].slice(0, choices.length);
       assert.deepEqual(padded, choices);
     }
     assert.equal(replayWord(1, [0, 0, 3, 0, 36, 0, 0]), "1._2.3._1.10");
@@ -67,7 +67,7 @@ describe("random numbers", () => {
     };
     assert.deepEqual(draw(5), draw(5));
     assert.equal(new Set(Array.from({ length: 500 }, (_, seed) => draw(seed).join())).size, 500);
-    const counts = new Array<number>(10).fill(0);
+    const counts = Array.from({ length: 10 }, () => 0);
     for (let seed = 0; seed < 1000; seed++) counts[new Random(seed).below(10)]!++;
     for (const count of counts) assert.ok(count > 60 && count < 140, counts.join());
   });

@@ -25,7 +25,7 @@ export function fromReplayWord(word: string): { readonly seed: number; readonly 
   if (!/^\d+(?:\.(?:_\d{1,6}|[0-9a-z]{1,4}))*$/.test(word)) return undefined;
   const [seed, ...words] = word.split(".");
   const choices = words.flatMap((one) =>
-    one.startsWith("_") ? new Array<number>(Number(one.slice(1))).fill(0) : [Number.parseInt(one, 36)],
+    one.startsWith("_") ? Array.from({ length: Number(one.slice(1)) }, () => 0) : [Number.parseInt(one, 36)],
   );
   return { seed: Number(seed), choices };
 }

@@ -299,7 +299,7 @@ export class Schedule implements ClockDriver {
     const moves: Move[] = [];
     if (this.#cancellations < cancellations) {
       for (const [place, task] of [...tasksOf(this.#root!)].entries()) {
-        if (task.own !== undefined || !cancels(task as Task)) continue;
+        if (task.own !== undefined || !cancels(task)) continue;
         moves.push({ ...this.#option("cancel", place), take: () => this.#cancel(task) });
       }
     }
@@ -315,7 +315,7 @@ export class Schedule implements ClockDriver {
   #cancel(task: TaskNode): void {
     this.#cancellations++;
     this.#footprints.blur();
-    this.#settings.trace?.note(this.#strands.running(task as Task, this.#strand, this.#moves), "is cancelled");
+    this.#settings.trace?.note(this.#strands.running(task, this.#strand, this.#moves), "is cancelled");
     task.cancelAs("explicit", "explored");
   }
 

@@ -76,7 +76,11 @@ describe("the exhaustive strategy", () => {
         await Promise.all(["a", "b", "c"].map((name) => step(name)()));
         seen.push(log.join(""));
       };
-      const { schedules, distinct } = await explore(program, { strategy: "exhaustive", preemptions, schedules: 100_000 });
+      const { schedules, distinct } = await explore(program, {
+        strategy: "exhaustive",
+        preemptions,
+        schedules: 100_000,
+      });
       assert.equal(schedules, distinct);
       return new Set(seen);
     };

@@ -17,8 +17,15 @@ async function lostUpdates(program: () => unknown): Promise<string[]> {
 describe("tracked", () => {
   it("is like the object itself, inside too", () => {
     const inner = { list: [3, 1, 2], map: new Map([["a", 1]]) };
-    const object = tracked<{ inner: typeof inner; when?: Date; f: () => number }>({ inner, when: new Date(0), f: () => 5 });
-    assert.deepEqual(object.inner.list.toSorted(), [1, 2, 3]);
+    const object = tracked<{ inner: typeof inner; when?: Date; f: () => number }>({
+      inner,
+      when: new Date(0),
+      f: () => 5,
+    });
+    assert.deepEqual(
+      object.inner.list.toSorted((a, b) => a - b),
+      [1, 2, 3],
+    );
     object.inner.list.push(4);
     assert.equal(inner.list.length, 4);
     assert.equal(object.inner, object.inner);
@@ -52,7 +59,10 @@ describe("tracked", () => {
       const account = tracked({ balance: 0 });
       return all([deposit(account), deposit(account)]);
     });
-    assert.match(found!, /^Lost update of 'balance': .+ wrote it.* from what it had read.*, and .+ had written it meanwhile/);
+    assert.match(
+      found!,
+      /^Lost update of 'balance': .+ wrote it.* from what it had read.*, and .+ had written it meanwhile/,
+    );
   });
 
   it("does not report what was read anew, a blind write, other properties, or what a mutex protects", async () => {

@@ -159,7 +159,12 @@ function written(target: object, key: PropertyKey): void {
   const history = historyOf(target, key);
   const basis = basisOf(access, history);
   const { lastWrite } = history;
-  if (basis !== undefined && lastWrite !== undefined && lastWrite.move > basis.move && lastWrite.strand !== access.strand) {
+  if (
+    basis !== undefined &&
+    lastWrite !== undefined &&
+    lastWrite.move > basis.move &&
+    lastWrite.strand !== access.strand
+  ) {
     schedule.violated(new LostUpdateError(lostUpdate(key, access, basis, lastWrite)));
   }
   history.lastWrite = access;

@@ -386,6 +386,18 @@ test("D2a what was opened inside has ended when it settles", () =>
     assert.equal(ended, 3);
   }));
 
+test("D2a K4 a primitive thrown after the deadline comes out together with the TimeoutError", () =>
+  virtually(async () => {
+    const late = async (): Promise<never> => {
+      await sleepForever().catch(() => undefined);
+      throw "down";
+    };
+    const error = (await rejection(failAfter(10, late))) as AggregateError;
+    assert.ok(error instanceof AggregateError);
+    assert.equal(error.errors[0], "down");
+    assert.ok(error.errors[1] instanceof TimeoutError);
+  }));
+
 test("D2b code that swallows and returns gives its value, and deadlineReached tells", () =>
   virtually(async () => {
     for (const call of [failAfter, moveOnAfter]) {

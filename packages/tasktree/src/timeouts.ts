@@ -6,7 +6,7 @@ import { passed, refused } from "./core/checkpoint.ts";
 import { here } from "./core/current.ts";
 import type { Scope, ScopeNode } from "./core/scope.ts";
 import { timeless, Wait } from "./core/wait-list.ts";
-import { suppress, isObject, TimeoutError, WorkCancelledError } from "./errors.ts";
+import { brief, isObject, suppress, TimeoutError, WorkCancelledError } from "./errors.ts";
 import { isCancellation } from "./core/classify.ts";
 
 /**
@@ -155,8 +155,11 @@ async function failIn<T>(scope: ScopeNode, fn: (scope: Scope) => T | PromiseLike
   try {
     value = await runScope(scope, fn);
   } catch (error) {
-    if (scope.deadlineReached && isObject(error) && !isCancellation(error, scope))
-      suppress(error, timeout(scope, when));
+    if (!scope.deadlineReached || isCancellation(error, scope)) throw error;
+    const late = timeout(scope, when);
+    if (!isObject(error))
+      throw new AggregateError([error, late], `${brief(error)}, and ${late.message}`, { cause: error });
+    suppress(error, late);
     throw error;
   }
   if (!scope.caught) return value as T;

@@ -1,5 +1,5 @@
 /** One item to everybody: each subscription is a channel that the broadcast fills. */
-import { brief, BrokenError, ClosedError } from "../errors.ts";
+import { brief, BrokenError, checkOptions, ClosedError } from "../errors.ts";
 import { isCount } from "../internal/count.ts";
 import { LinkedList, type Linked } from "../internal/linked-list.ts";
 import { passed, refused, WaitList, type Choice, type Selectable, type Waitable } from "../lowlevel.ts";
@@ -93,6 +93,7 @@ export class Broadcast<T> implements Waitable {
   #cause: unknown = undefined;
 
   constructor(options: BroadcastOptions = {}) {
+    checkOptions("make a broadcast", options);
     this.name = options.name;
   }
 
@@ -139,7 +140,7 @@ export class Broadcast<T> implements Waitable {
    * @throws {ClosedError} If the broadcast is closed.
    */
   subscribe(options: SubscribeOptions): Subscription<T> {
-    checkOptions(options);
+    checkSubscription(options);
     if (this.#ended) throw this.#closed("subscribe to");
     const subscriber = new Subscriber<T>(this, options);
     this.#subscribers.push(subscriber);
@@ -200,7 +201,9 @@ export class Broadcast<T> implements Waitable {
   }
 }
 
-function checkOptions({ capacity, whenFull }: SubscribeOptions): void {
+function checkSubscription(options: SubscribeOptions): void {
+  checkOptions("subscribe", options);
+  const { capacity, whenFull } = options;
   if (!isCount(capacity, 1)) {
     throw new RangeError(
       `Cannot subscribe with capacity ${brief(capacity)}: wanted a whole number from 1, or Infinity`,

@@ -5,7 +5,7 @@
  * so an item that comes goes to the first receiver or into the buffer, and a place that gets free goes to the first sender,
  * in the same step.
  */
-import { brief, BrokenError, ClosedError, EndOfStream } from "../errors.ts";
+import { brief, BrokenError, checkOptions, ClosedError, EndOfStream } from "../errors.ts";
 import { isCount } from "../internal/count.ts";
 import { Deque } from "../internal/deque.ts";
 import {
@@ -118,6 +118,7 @@ export class Channel<T> implements Selectable<T>, Waitable {
         `Cannot make a channel of capacity ${brief(capacity)}: wanted a whole number from 0, or Infinity`,
       );
     }
+    checkOptions("make a channel", options);
     this.capacity = capacity;
     this.name = options.name;
     this.#noun = options.noun ?? "channel";
@@ -249,7 +250,7 @@ export class Channel<T> implements Selectable<T>, Waitable {
    * assert.deepEqual(await rows.receiveMany(2), [3]);
    * ```
    */
-  receiveMany(max = Infinity): Promise<T[]> {
+  receiveMany(max: number = Infinity): Promise<T[]> {
     return this.receiveManyBy(undefined, max);
   }
 
@@ -574,7 +575,7 @@ class ReceivingEnd<T> implements Receiver<T> {
     return this.#channel.receiveBy(this);
   }
 
-  receiveMany(max = Infinity): Promise<T[]> {
+  receiveMany(max: number = Infinity): Promise<T[]> {
     return this.#channel.receiveManyBy(this, max);
   }
 

@@ -1,5 +1,5 @@
 /** Waiting for whichever of several things comes first, and doing that one only. */
-import { brief } from "../errors.ts";
+import { brief, checkOptions, isObject } from "../errors.ts";
 import {
   draw,
   now,
@@ -106,6 +106,7 @@ export interface SelectOptions {
  */
 export function select<C extends Cases>(cases: C, options: SelectOptions = {}): Promise<Selected<C>> {
   return quiet(async () => {
+    checkOptions("select", options);
     const lines = lookAt<C>(cases);
     const refusal = lines.choices.some(({ intake }) => intake) ? refusedIntake() : refused();
     if (refusal !== undefined) return await refusal;
@@ -120,6 +121,7 @@ export function select<C extends Cases>(cases: C, options: SelectOptions = {}): 
  * @throws {TypeError} If `cases` is empty, or one of them is nothing to select.
  */
 export function trySelect<C extends Cases>(cases: C, options: SelectOptions = {}): Selected<C> | undefined {
+  checkOptions("select", options);
   return firstReady(lookAt<C>(cases), options);
 }
 
@@ -132,6 +134,7 @@ interface Lines<C> {
 }
 
 function lookAt<C extends Cases>(cases: C): Lines<C> {
+  if (!isObject(cases)) throw new TypeError(`Cannot select from ${brief(cases)}: wanted an object with cases`);
   const lines: Lines<C> = { keys: [], choices: [], timeout: undefined, deadline: Infinity };
   for (const [key, one] of Object.entries(cases)) {
     if (one instanceof Timeout) {

@@ -252,7 +252,7 @@ for (const [what, combine] of [
       await assert.rejects(combine([call], { limit }), RangeError);
     await assert.rejects(combine([call], null), {
       name: "TypeError",
-      message: `Cannot run ${what} with options null: wanted an object`,
+      message: `Cannot run ${what} with null: wanted an object with options`,
     });
     await assert.rejects(combine([call], 5), TypeError);
     assert.equal(called, false);

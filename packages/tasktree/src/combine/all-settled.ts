@@ -1,6 +1,7 @@
+import { checkOptions } from "../errors.ts";
 import { quiet, withTaskGroup, type Outcome } from "../lowlevel.ts";
 import { attemptAll } from "./children.ts";
-import { checkLimit, checkOptions, inShape, type Job, type JobRecord, type Jobs } from "./functions.ts";
+import { checkLimit, inShape, type Job, type JobRecord, type Jobs } from "./functions.ts";
 
 export interface AllSettledOptions {
   /** How many run at a time; default: all of them. An async iterable is read as there is room. */
@@ -42,7 +43,7 @@ export function allSettled<T extends JobRecord>(
 ): Promise<{ -readonly [K in keyof T]: PromiseSettledResult<Awaited<ReturnType<T[K]>>> }>;
 export function allSettled(jobs: Jobs<unknown> | JobRecord, options: AllSettledOptions = {}): Promise<unknown> {
   return quiet(async () => {
-    checkOptions("allSettled", options);
+    checkOptions("run allSettled", options);
     const { limit = Infinity } = options;
     checkLimit("allSettled", limit);
     return await inShape("allSettled", jobs, async (list) => {

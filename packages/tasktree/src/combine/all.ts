@@ -1,3 +1,4 @@
+import { checkOptions } from "../errors.ts";
 import { quiet, withTaskGroup, type TaskGroup } from "../lowlevel.ts";
 import { gaveNoValue } from "./children.ts";
 import { feed, Room } from "./feed.ts";
@@ -5,7 +6,6 @@ import {
   both,
   checkJob,
   checkLimit,
-  checkOptions,
   inShape,
   isAsync,
   nameOf,
@@ -52,7 +52,7 @@ export function all<T extends JobRecord>(
 ): Promise<{ -readonly [K in keyof T]: Awaited<ReturnType<T[K]>> }>;
 export function all(jobs: Jobs<unknown> | JobRecord, options: AllOptions = {}): Promise<unknown> {
   return quiet(async () => {
-    checkOptions("all", options);
+    checkOptions("run all", options);
     const { limit = Infinity } = options;
     checkLimit("all", limit);
     return await inShape("all", jobs, (list) => values(list, limit));

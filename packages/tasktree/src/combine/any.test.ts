@@ -335,7 +335,7 @@ for (const [name, contest] of [
     for (const options of [null, 5, "text", () => 1]) {
       await assert.rejects(contest([call], options as never), {
         name: "TypeError",
-        message: /^Cannot run .* with options .*: wanted an object$/,
+        message: /^Cannot run .* with .*: wanted an object with options$/,
       });
     }
     await assert.rejects(contest([call], { onLoser: 5 } as never), {

@@ -1,8 +1,8 @@
-import { brief } from "../errors.ts";
+import { brief, checkOptions } from "../errors.ts";
 import { quiet, type Outcome } from "../lowlevel.ts";
 import { attemptAll } from "./children.ts";
 import { contest, type OnLoser } from "./contest.ts";
-import { checkLimit, checkOnLoser, checkOptions, listOf, type Job } from "./functions.ts";
+import { checkLimit, checkOnLoser, listOf, type Job } from "./functions.ts";
 
 export interface AnyOptions<T> {
   /**
@@ -45,7 +45,7 @@ export function any<const T extends readonly Job<unknown>[]>(
 export function any<T>(jobs: Iterable<Job<T>>, options?: AnyOptions<T>): Promise<T>;
 export function any<T>(jobs: Iterable<Job<T>>, options: AnyOptions<T> = {}): Promise<T> {
   return quiet(async () => {
-    checkOptions("any", options);
+    checkOptions("run any", options);
     const { onLoser, limit = Infinity } = options;
     checkOnLoser("any", onLoser);
     checkLimit("any", limit);

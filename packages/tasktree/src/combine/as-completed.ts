@@ -1,5 +1,5 @@
-import { brief } from "../errors.ts";
-import { checkJob, checkLimit, checkOptions, entriesOf, isAsync, isIterable, isRecord, nameOf } from "./functions.ts";
+import { brief, checkOptions } from "../errors.ts";
+import { checkJob, checkLimit, entriesOf, isAsync, isIterable, isRecord, nameOf } from "./functions.ts";
 import type { Job, JobRecord, Jobs } from "./functions.ts";
 import { Mapping } from "./map-concurrent.ts";
 import { Results } from "./results.ts";
@@ -49,7 +49,7 @@ export function asCompleted(
   jobs: Jobs<unknown> | JobRecord,
   options: AsCompletedOptions = {},
 ): AsyncGenerator<unknown, void, undefined> {
-  checkOptions(what, options);
+  checkOptions(`run ${what}`, options);
   const { limit = Infinity } = options;
   checkLimit(what, limit);
   if (isAsync(jobs) || isIterable(jobs)) {

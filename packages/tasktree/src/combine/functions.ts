@@ -23,12 +23,6 @@ export function checkLimit(what: string, limit: unknown): asserts limit is numbe
   throw new RangeError(`Cannot run ${what} with limit ${brief(limit)}: wanted a whole number from 1, or Infinity`);
 }
 
-/** @throws {TypeError} If `options` is not an object. */
-export function checkOptions(what: string, options: unknown): asserts options is object {
-  if (typeof options === "object" && options !== null) return;
-  throw new TypeError(`Cannot run ${what} with options ${brief(options)}: wanted an object`);
-}
-
 /** @throws {TypeError} If `onLoser` is given and not a function. */
 export function checkOnLoser(what: string, onLoser: unknown): void {
   if (onLoser === undefined || typeof onLoser === "function") return;

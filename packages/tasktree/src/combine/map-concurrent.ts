@@ -1,4 +1,4 @@
-import { brief } from "../errors.ts";
+import { brief, checkOptions } from "../errors.ts";
 import { Deque } from "../internal/deque.ts";
 import {
   bound,
@@ -11,7 +11,7 @@ import {
 } from "../lowlevel.ts";
 import { gaveNoValue } from "./children.ts";
 import { feed, Room } from "./feed.ts";
-import { both, checkLimit, checkOptions, isAsync } from "./functions.ts";
+import { both, checkLimit, isAsync } from "./functions.ts";
 import { Results, type Working } from "./results.ts";
 import { Slots, type Work } from "./slots.ts";
 
@@ -54,7 +54,7 @@ export function mapConcurrent<T, R>(
     throw new TypeError(`Cannot map ${brief(items)}: wanted something to iterate`);
   }
   if (typeof fn !== "function") throw new TypeError(`Cannot map with ${brief(fn)}: wanted a function`);
-  if (options !== undefined) checkOptions("mapConcurrent", options);
+  if (options !== undefined) checkOptions("run mapConcurrent", options);
   const { limit, ordered = true }: Partial<MapConcurrentOptions> = options ?? {};
   checkLimit("mapConcurrent", limit);
   if (typeof ordered !== "boolean") {

@@ -1,7 +1,7 @@
-import { WorkCancelledError } from "../errors.ts";
+import { checkOptions, WorkCancelledError } from "../errors.ts";
 import { quiet } from "../lowlevel.ts";
 import { contest, type OnLoser } from "./contest.ts";
-import { checkOnLoser, checkOptions, listOf, nameOf, type Job } from "./functions.ts";
+import { checkOnLoser, listOf, nameOf, type Job } from "./functions.ts";
 
 export interface RaceOptions<T> {
   /**
@@ -39,7 +39,7 @@ export function race<const T extends readonly Job<unknown>[]>(
 export function race<T>(jobs: Iterable<Job<T>>, options?: RaceOptions<T>): Promise<T>;
 export function race<T>(jobs: Iterable<Job<T>>, options: RaceOptions<T> = {}): Promise<T> {
   return quiet(async () => {
-    checkOptions("a race", options);
+    checkOptions("run a race", options);
     checkOnLoser("a race", options.onLoser);
     const racers = listOf("a race", jobs);
     if (racers.length === 0) throw new RangeError("Cannot run a race of nothing: wanted at least one function");

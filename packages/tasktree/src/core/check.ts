@@ -1,5 +1,5 @@
 /** Whether arguments are what was wanted; the errors name the value and the place on the tree. */
-import { brief, isObject } from "../errors.ts";
+import { brief, checkOptions as checkObject, isObject } from "../errors.ts";
 import type { ScopeNode } from "./scope.ts";
 
 /** @throws {TypeError} If `fn` is not a function. */
@@ -14,8 +14,7 @@ export function checkFunction(what: string, fn: unknown, scope: ScopeNode): void
 
 /** @throws {TypeError} If `options` are not an object with options. */
 export function checkOptions(what: string, options: unknown, node?: ScopeNode): void {
-  if (isObject(options)) return;
-  throw new TypeError(`Cannot ${what}${within(node)} with ${brief(options)}: wanted an object with options`);
+  checkObject(`${what}${within(node)}`, options);
 }
 
 /** @throws {RangeError} If a grace is given that is not a number of milliseconds from 0. */

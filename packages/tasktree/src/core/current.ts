@@ -7,7 +7,7 @@
  * round. Don't share one resource between entries: children would miss what other libraries stored after its making.
  */
 import { AsyncLocalStorage, AsyncResource } from "node:async_hooks";
-import { InvalidStateError } from "../errors.ts";
+import { brief, InvalidStateError } from "../errors.ts";
 import type { ScopeNode } from "./scope.ts";
 
 /** Ambient values, innermost first. */
@@ -95,6 +95,7 @@ export function captureContext(): Snapshot {
 
 /** `fn`, to be called later in the context of now. */
 export function bound<A extends unknown[], R>(fn: (...args: A) => R): (...args: A) => R {
+  if (typeof fn !== "function") throw new TypeError(`Cannot bind ${brief(fn)}: wanted a function`);
   return AsyncResource.bind(fn);
 }
 

@@ -85,8 +85,9 @@ export class GroupNode extends ScopeNode implements OpenTaskGroup {
       if (refusal !== undefined) return refusal;
       const closed = this.#refusal();
       if (closed !== undefined) throw closed;
+      const isService = options?.service === true; // before there is a child: it may throw
       child = this.make(fn, "starting", options);
-      return startTask(child, fn, options?.service === true, node);
+      return startTask(child, fn, isService, node);
     });
     child?.onEnd(({ status }) => {
       if (status === "cancelled") promise.catch(ignore);

@@ -1,5 +1,5 @@
 import { checkFunction, checkGrace, checkMilliseconds, checkOptions } from "./check.ts";
-import { brief, DeadlockError, InvalidStateError, suppress, WorkCancelledError } from "../errors.ts";
+import { brief, DeadlockError, InvalidStateError, isObject, suppress, WorkCancelledError } from "../errors.ts";
 import type { ClockDriver } from "./clock.ts";
 import { currentFrame, here, implicitRoot } from "./current.ts";
 import type { GroupNode } from "./group.ts";
@@ -126,5 +126,6 @@ function report(error: unknown): void {
 
 /** Tells `instrument` what happens on the current run's tree, until the returned function is called. */
 export function addInstrument(instrument: Instrument): () => void {
+  if (!isObject(instrument)) throw new TypeError(`Cannot add ${brief(instrument)} as instrument: wanted an object`);
   return here().root.addInstrument(instrument);
 }

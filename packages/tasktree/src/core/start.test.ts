@@ -37,6 +37,21 @@ test("K13a start waits for started, gives its value, and the child goes on", () 
     assert.deepEqual(seen, ["block", "child"]);
   }));
 
+test("K13a options that throw when they are read leave no child behind", () =>
+  virtually(async () => {
+    const options = {
+      get service(): boolean {
+        throw new Error("no");
+      },
+    };
+    await withTaskGroup(async (group) => {
+      await assert.rejects(
+        group.start(async () => assert.fail("must not run"), options),
+        { message: "no" },
+      );
+    });
+  }));
+
 test("K13a a child may report at once, before its first await", () =>
   virtually(() =>
     withTaskGroup(async (group) => {

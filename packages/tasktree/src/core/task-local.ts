@@ -1,4 +1,4 @@
-import { checkFunction } from "./check.ts";
+import { checkFunction, checkOptions } from "./check.ts";
 import { currentFrame, enter, here, type Frame } from "./current.ts";
 
 export interface TaskLocalOptions<T> {
@@ -35,6 +35,7 @@ export class TaskLocal<T> {
       : [options: TaskLocalOptions<T> & { readonly default: T }]
   );
   constructor(options: TaskLocalOptions<T> = {}) {
+    checkOptions("make a task local", options);
     this.name = options.name ?? "task local";
     this.#default = options.default;
   }

@@ -1,3 +1,4 @@
+import { checkDeadline } from "./check.ts";
 import { Alarm, type AlarmOwner } from "./clock.ts";
 import { here } from "./current.ts";
 import type { Root } from "./root.ts";
@@ -37,7 +38,9 @@ export class Timer implements AlarmOwner {
   /** Orders the call for `deadline` in place of what was ordered, on the clock of the run that set it first; Infinity takes it back. */
   set(deadline: number): void {
     if (deadline === this.#alarm.deadline) return;
-    if (this.#root === undefined || this.#alarm.deadline === Infinity) this.#root = here().root;
+    const node = here();
+    checkDeadline(deadline, node);
+    if (this.#root === undefined || this.#alarm.deadline === Infinity) this.#root = node.root;
     this.#root.clock.set(this.#alarm, deadline);
   }
 

@@ -6,7 +6,7 @@
  * its turn, and who wants to let others pass says for how long. Road not taken: giving back what a task holds when
  * that task ends. A task may well hand its lease on, as `race([() => a.take(), () => b.take()])` does.
  */
-import { ClosedError, EndOfStream, TimeoutError } from "../errors.ts";
+import { checkOptions, ClosedError, EndOfStream, TimeoutError } from "../errors.ts";
 import { Deque } from "../internal/deque.ts";
 import { Heap } from "../internal/heap.ts";
 import { LinkedList } from "../internal/linked-list.ts";
@@ -136,6 +136,7 @@ export class MemoryQueue<T> implements Queue<T>, Waitable {
    * @throws {TypeError} If another option is not.
    */
   constructor(options: MemoryQueueOptions<T> = {}) {
+    checkOptions("make a queue", options);
     const { capacity = Infinity, leaseMs = Infinity, maxAttempts = Infinity, onReject, order = "fifo", name } = options;
     this.name = name;
     checkCount("capacity", capacity, this.#label);
@@ -227,6 +228,11 @@ export class MemoryQueue<T> implements Queue<T>, Waitable {
   }
 
   close(options: CloseOptions = {}): Promise<void> {
+    try {
+      checkOptions(`close ${this.#label}`, options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
     if (this.#closed === false) {
       this.#closed = "draining";
       this.#putters.failAll(new ClosedError(`Cannot put into ${this.#label}: it was closed meanwhile`));

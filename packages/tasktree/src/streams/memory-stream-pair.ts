@@ -1,4 +1,4 @@
-import { brief } from "../errors.ts";
+import { brief, checkOptions } from "../errors.ts";
 import { isCount } from "../internal/count.ts";
 import type { ByteStream } from "./byte-stream.ts";
 import { WiredStream, type Wire } from "./wired-stream.ts";
@@ -36,6 +36,7 @@ export interface MemoryStreamPairOptions {
  * ```
  */
 export function memoryStreamPair(options: MemoryStreamPairOptions = {}): [ByteStream, ByteStream] {
+  checkOptions("make streams", options);
   const { capacity = 65_536, name } = options;
   if (!isCount(capacity, 1)) {
     throw new RangeError(

@@ -1,4 +1,4 @@
-import { brief, BrokenError } from "../errors.ts";
+import { brief, BrokenError, checkOptions } from "../errors.ts";
 import { passed, refused, WaitList, type Waitable } from "../lowlevel.ts";
 
 export interface BarrierOptions {
@@ -40,6 +40,7 @@ export class Barrier implements Waitable {
   constructor(parties: number, options: BarrierOptions = {}) {
     if (!Number.isInteger(parties) || parties < 1)
       throw new RangeError(`Cannot make a barrier of ${brief(parties)} parties: wanted a whole number from 1`);
+    checkOptions("make a barrier", options);
     this.parties = parties;
     this.name = options.name;
   }

@@ -1,4 +1,4 @@
-import { brief, InvalidStateError } from "../errors.ts";
+import { brief, checkOptions, InvalidStateError } from "../errors.ts";
 import { isCount } from "../internal/count.ts";
 import {
   currentTask,
@@ -53,6 +53,7 @@ export class CapacityLimiter implements Waitable {
    */
   constructor(total: number, options: CapacityLimiterOptions = {}) {
     checkTotal(total);
+    checkOptions("make a capacity limiter", options);
     this.#total = total;
     this.name = options.name;
   }

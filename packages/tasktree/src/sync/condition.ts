@@ -1,4 +1,4 @@
-import { brief, BrokenError, isObject } from "../errors.ts";
+import { brief, BrokenError, checkOptions, isObject } from "../errors.ts";
 import { isCount } from "../internal/count.ts";
 import { currentTask, quiet, refused, shield, WaitList, type Task, type Waitable } from "../lowlevel.ts";
 import { Mutex, type Hold, type HoldLine, type MutexGuard } from "./mutex.ts";
@@ -60,6 +60,7 @@ export class Condition implements Waitable {
   constructor(mutex?: Mutex, options: ConditionOptions = {}) {
     if (mutex !== undefined && !(mutex instanceof Mutex))
       throw new TypeError(`Cannot make a condition of ${brief(mutex)}: wanted a Mutex`);
+    checkOptions("make a condition", options);
     this.name = options.name;
     this.mutex = mutex ?? new Mutex(options);
   }

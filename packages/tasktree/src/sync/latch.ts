@@ -1,3 +1,4 @@
+import { checkOptions } from "../errors.ts";
 import { passed, refused, WaitList, type Choice, type Selectable, type Waitable } from "../lowlevel.ts";
 
 export interface LatchOptions {
@@ -36,6 +37,7 @@ export class Latch implements Waitable, Selectable<void> {
   readonly #waiters = new WaitList(this);
 
   constructor(options: LatchOptions = {}) {
+    checkOptions("make a latch", options);
     this.#open = options.open ?? false;
     this.name = options.name;
   }

@@ -1,4 +1,4 @@
-import { BrokenError, DeadlockError, InvalidStateError } from "../errors.ts";
+import { BrokenError, checkOptions, DeadlockError, InvalidStateError } from "../errors.ts";
 import {
   currentTask,
   here,
@@ -66,6 +66,7 @@ export class Mutex implements Waitable {
   #conditions: Set<HoldLine> | undefined = undefined;
 
   constructor(options: MutexOptions = {}) {
+    checkOptions("make a mutex", options);
     this.name = options.name;
   }
 

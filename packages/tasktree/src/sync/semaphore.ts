@@ -1,4 +1,4 @@
-import { brief, InvalidStateError } from "../errors.ts";
+import { brief, checkOptions, InvalidStateError } from "../errors.ts";
 import { isCount } from "../internal/count.ts";
 import { LinkedList, type Linked } from "../internal/linked-list.ts";
 import { currentTask, here, passed, refused, taskAt, WaitList, type Task, type Waitable } from "../lowlevel.ts";
@@ -55,6 +55,7 @@ export class Semaphore implements Waitable {
    * @throws {RangeError} If `permits` or `max` is not that, or `max` is less than `permits`.
    */
   constructor(permits: number, options: SemaphoreOptions = {}) {
+    checkOptions("make a semaphore", options);
     const { max = permits, name } = options;
     checkPermits(permits, 0);
     checkPermits(max, permits);

@@ -1,4 +1,4 @@
-import { brief, BrokenError, InvalidStateError } from "../errors.ts";
+import { brief, BrokenError, checkOptions, InvalidStateError } from "../errors.ts";
 import { passed, refused, WaitList, type Waitable } from "../lowlevel.ts";
 
 export interface SequencerOptions {
@@ -41,6 +41,7 @@ export class Sequencer implements Waitable {
   #broken = false;
 
   constructor(options: SequencerOptions = {}) {
+    checkOptions("make a sequencer", options);
     this.name = options.name;
   }
 

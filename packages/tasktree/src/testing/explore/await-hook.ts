@@ -23,6 +23,7 @@ export type OnAwait = (promise: Promise<unknown>, frame: Frame) => Promise<unkno
 
 const Native = Promise;
 const nativeThen: Promise<unknown>["then"] = Native.prototype.then;
+const nativeResolve = Object.getOwnPropertyDescriptor(Native, "resolve")!;
 const nativeConstructor = Object.getOwnPropertyDescriptor(Native.prototype, "constructor")!;
 
 /** What promises seem to be made by: all of the real one, and not equal to it. */
@@ -34,10 +35,27 @@ class Facade<T> extends Native<T> {
 void Object.defineProperty(Facade, "name", { value: "Promise" });
 
 let installed: OnAwait | undefined;
+/** What stood there when the hook was installed: others may have patched it too. */
+let replaced: PropertyDescriptor = Object.getOwnPropertyDescriptor(Native.prototype, "then")!;
 
 /** Reacts to a promise unseen by the hook. */
 export function react<T>(promise: Promise<T>, onValue: (value: T) => void, onError: (error: unknown) => void): void {
   void nativeThen.call(promise, onValue as (value: unknown) => void, onError);
+}
+
+/** A promise that settles as `promise` does, after `over` was called; unseen by the hook. */
+export function follow<T>(promise: Promise<T>, over: () => void): Promise<T> {
+  return nativeThen.call(
+    promise,
+    (value: unknown) => {
+      over();
+      return value;
+    },
+    (error: unknown) => {
+      over();
+      throw error;
+    },
+  ) as Promise<T>;
 }
 
 /**
@@ -48,11 +66,14 @@ export function react<T>(promise: Promise<T>, onValue: (value: T) => void, onErr
 export function installAwaitHook(onAwait: OnAwait): () => void {
   if (installed !== undefined) throw new InvalidStateError("Cannot hook into awaits: somebody has already");
   installed = onAwait;
+  replaced = Object.getOwnPropertyDescriptor(Native.prototype, "then")!;
+  void Object.defineProperty(Native, "resolve", { ...nativeResolve, value: hookedResolve });
   void Object.defineProperty(Native.prototype, "constructor", { configurable: true, get: () => Facade });
   void Object.defineProperty(Native.prototype, "then", { configurable: true, writable: true, value: hookedThen });
   return () => {
     installed = undefined;
-    void Object.defineProperty(Native.prototype, "then", { configurable: true, writable: true, value: nativeThen });
+    void Object.defineProperty(Native.prototype, "then", replaced);
+    void Object.defineProperty(Native, "resolve", nativeResolve);
     void Object.defineProperty(Native.prototype, "constructor", nativeConstructor);
   };
 }
@@ -63,9 +84,20 @@ function hookedThen(this: Promise<unknown>, onValue?: unknown, onError?: unknown
     typeof onValue === "function" && typeof onError === "function" && Object.getPrototypeOf(this) === Native.prototype;
   const frame = seen ? currentFrame() : undefined;
   const instead = frame === undefined ? undefined : installed?.(this, frame);
-  return nativeThen.call(instead ?? this, onValue as () => unknown, onError as () => unknown);
+  return (replaced.value as typeof nativeThen).call(
+    instead ?? this,
+    onValue as () => unknown,
+    onError as () => unknown,
+  );
 }
 Object.defineProperty(hookedThen, "name", { value: "then" });
+
+/** Gives a native promise as it is, though it seems to be made by another constructor. */
+function hookedResolve(this: PromiseConstructor, value?: unknown): Promise<unknown> {
+  const isNative = this === Native && value instanceof Native && Object.getPrototypeOf(value) === Native.prototype;
+  return isNative ? (value as Promise<unknown>) : (nativeResolve.value as typeof Native.resolve).call(this, value);
+}
+Object.defineProperty(hookedResolve, "name", { value: "resolve" });
 
 const nextTick = process.nextTick;
 

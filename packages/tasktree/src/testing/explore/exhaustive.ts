@@ -6,6 +6,8 @@ interface Place {
   readonly keys: readonly number[];
   /** How many of the options are not injected. */
   readonly natural: number;
+  /** Whether these are steps, of which one can preempt another. */
+  readonly isStep: boolean;
   /** Options that need not be followed from here: they commute with all that came since they were, or are barred. */
   readonly asleep: Map<number, Footprint>;
   /** How many steps have preempted another before this place. */
@@ -52,6 +54,8 @@ export class Exhaustive implements Strategy {
     const place = this.#places[depth] ?? this.#enter(point, this.#places[depth - 1]);
     if (place === undefined) return -1;
     const { options } = point;
+    // Told anew when it is done: where it draws in its midst, what it does after that is told of the draw.
+    place.footprint = undefined;
     if (place.keys.length === options.length && options.every(({ key }, at) => key === place.keys[at]))
       return place.index;
     throw new InvalidStateError(
@@ -78,14 +82,15 @@ export class Exhaustive implements Strategy {
     }
     const index = next(keys, asleep);
     if (index < 0) return undefined;
-    const place: Place = { keys, natural, asleep, preemptions, index, footprint: undefined };
+    const isStep = options[0]?.kind === "step";
+    const place: Place = { keys, natural, isStep, asleep, preemptions, index, footprint: undefined };
     this.#places.push(place);
     return place;
   }
 }
 
-function preempts({ index, natural }: Place): boolean {
-  return index > 0 && index < natural;
+function preempts({ index, natural, isStep }: Place): boolean {
+  return isStep && index > 0 && index < natural;
 }
 
 /** The first option that is not asleep; -1 if all are. */

@@ -383,6 +383,85 @@ describe("explore", () => {
     assert.deepEqual(Object.keys(Promise.prototype), []);
   });
 
+  it("keeps what others have put in place of then, and gives promises as they are", async () => {
+    const before = Object.getOwnPropertyDescriptor(Promise.prototype, "then")!;
+    const set = (descriptor: PropertyDescriptor) => void Reflect.defineProperty(Promise.prototype, "then", descriptor);
+    function theirs(this: Promise<unknown>, ...args: []) {
+      return (before.value as Promise<unknown>["then"]).apply(this, args);
+    }
+    set({ ...before, value: theirs });
+    try {
+      await explore(async () => {
+        const promise = sleep(1);
+        assert.equal(Promise.resolve(promise), promise);
+        await promise;
+      });
+      assert.equal(Object.getOwnPropertyDescriptor(Promise.prototype, "then")!.value, theirs);
+    } finally {
+      set(before);
+    }
+  });
+
+  it("lets every schedule clean up, also those that are redundant or too long, and reports what fails in them", async () => {
+    let open = 0;
+    const program = (goesOn: () => boolean) => async () => {
+      const one = async () => {
+        open++;
+        try {
+          do await sleep(1);
+          while (goesOn());
+        } finally {
+          open--;
+        }
+      };
+      await all([one, one]);
+    };
+    const { exhaustive } = await explore(
+      program(() => false),
+      { shares: "tracked" },
+    );
+    assert.deepEqual([exhaustive, open], [true, 0]);
+    await found(
+      program(() => true),
+      { maxSteps: 60, strategy: "random" },
+    );
+    assert.equal(open, 0);
+  });
+
+  it("passes on what the caller's own functions throw", async () => {
+    const cancels = () => {
+      throw new TypeError("cancels is broken");
+    };
+    await assert.rejects(
+      explore(() => sleep(1), { cancellations: 1, cancels }),
+      /cancels is broken/,
+    );
+    const nested = () => explore(() => sleep(1), { name: "inner" });
+    assert.match((await found(nested)).message, /Cannot explore 'inner' from within a program that is being explored/);
+  });
+
+  it("says that a word does not fit, and that a failure does not repeat", async () => {
+    process.env["TASKTREE_REPLAY"] = "two@1.9.9.9";
+    try {
+      const two = () => Promise.all([twoSteps("a", () => {}), twoSteps("b", () => {})]);
+      await assert.rejects(explore(two, { name: "two" }), {
+        name: "InvalidStateError",
+        message: /^Cannot replay 'two'/,
+      });
+    } finally {
+      delete process.env["TASKTREE_REPLAY"];
+    }
+    let runs = 0;
+    const fickle = async () => {
+      await Promise.all([twoSteps("a", () => {}), twoSteps("b", () => {})]);
+      assert.notEqual(++runs, 5);
+    };
+    assert.match(
+      (await found(fickle, { strategy: "random" })).message,
+      /it does not fail again when scheduled the same/,
+    );
+  });
+
   it("leaves alone what others await meanwhile", async () => {
     let turns = 0;
     let goesOn = true;

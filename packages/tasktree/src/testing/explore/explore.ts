@@ -1,17 +1,18 @@
 /** Trying the schedules of a program: what decides which, and what is said of one that fails. */
 import { inHostContext } from "../../core/current.ts";
 import type { Task } from "../../core/task.ts";
-import { brief, InjectedError, ScheduleError, WorkCancelledError } from "../../errors.ts";
+import { brief, InvalidStateError, ScheduleError } from "../../errors.ts";
 import { installPlatform } from "../platform/install.ts";
 import type { Strategy } from "./choices.ts";
 import { Exhaustive } from "./exhaustive.ts";
 import type { Injections } from "./injections.ts";
-import { install, setSchedule, type Installation } from "./install.ts";
+import { install, isExploring, setSchedule, type Installation } from "./install.ts";
 import { interleaving } from "./interleaving.ts";
 import { Keys } from "./keys.ts";
 import { fromReplayWord, indicesOf, Replay, replayWord } from "./replay.ts";
 import { Random } from "./random.ts";
 import { PriorityWalk, RandomWalk } from "./sampling.ts";
+import { alike, firstLine, isInjected } from "./same-failure.ts";
 import { Schedule, type Ended } from "./schedule.ts";
 import { shrink } from "./shrink.ts";
 import { Trace } from "./trace.ts";
@@ -48,6 +49,8 @@ export interface ExploreOptions {
    * that touch nothing in common then count as one: far fewer. Default "anything": no such promise.
    */
   readonly shares?: "anything" | "tracked";
+  /** Whether a lost update of something `tracked` fails a schedule: "fail" (default), or "allow". */
+  readonly lostUpdates?: "fail" | "allow";
   /** A schedule that is not at its end after so many steps fails; default 10,000. */
   readonly maxSteps?: number;
 }
@@ -69,6 +72,8 @@ const defaultSchedules = 1000;
 const defaultMaxSteps = 10_000;
 /** How many schedules are tried to make a failing one simpler. */
 const shrinkAttempts = 400;
+/** How long that may go on, in milliseconds. */
+const longestShrink = 10_000;
 
 /** One exploration at a time: the hook belongs to the process. */
 let queue: Promise<unknown> = Promise.resolve();
@@ -110,6 +115,9 @@ let queue: Promise<unknown> = Promise.resolve();
  */
 export function explore(program: () => unknown, options: ExploreOptions = {}): Promise<Exploration> {
   const settings = checked(program, options);
+  if (isExploring()) {
+    throw new InvalidStateError(`Cannot explore '${settings.name}' from within a program that is being explored`);
+  }
   const turn = queue.then(() => inHostContext(() => new Explorer(program, settings).run()));
   queue = turn.catch(() => undefined);
   return turn;
@@ -125,27 +133,32 @@ interface Settings {
   readonly depth: number;
   readonly injections: Injections;
   readonly onlyTracked: boolean;
+  readonly lostUpdates: "fail" | "allow";
   readonly maxSteps: number;
 }
 
 function checked(program: () => unknown, options: ExploreOptions): Settings {
   if (typeof program !== "function") throw new TypeError(`Cannot explore ${brief(program)}: wanted a function`);
   const strategies = ["auto", "exhaustive", "random", "priorities"] as const;
-  const { strategy = "auto", shares = "anything" } = options;
+  const { strategy = "auto", shares = "anything", lostUpdates = "fail" } = options;
   if (!strategies.includes(strategy)) {
     throw new TypeError(`Cannot explore with strategy ${brief(strategy)}: wanted ${strategies.join(", ")}`);
   }
   if (shares !== "anything" && shares !== "tracked") {
     throw new TypeError(`Cannot explore with shares ${brief(shares)}: wanted "anything" or "tracked"`);
   }
+  if (lostUpdates !== "fail" && lostUpdates !== "allow") {
+    throw new TypeError(`Cannot explore with lostUpdates ${brief(lostUpdates)}: wanted "fail" or "allow"`);
+  }
   return {
+    lostUpdates,
     name: (options.name ?? program.name) || "program",
     strategy,
     schedules: number(options, "schedules", defaultSchedules, 1),
     timeLimit: number(options, "timeLimit", Infinity, 0),
-    seed: number(options, "seed", 1, 0),
+    seed: number(options, "seed", 1, 0, 2 ** 32),
     preemptions: number(options, "preemptions", Infinity, 0),
-    depth: number(options, "depth", 3, 1),
+    depth: number(options, "depth", 3, 1, 100),
     injections: {
       cancellations: number(options, "cancellations", 0, 0),
       cancels: options.cancels ?? ((task) => task.path !== "main"),
@@ -158,10 +171,18 @@ function checked(program: () => unknown, options: ExploreOptions): Settings {
   };
 }
 
-function number(options: ExploreOptions, name: keyof ExploreOptions, otherwise: number, least: number): number {
+function number(
+  options: ExploreOptions,
+  name: keyof ExploreOptions,
+  otherwise: number,
+  least: number,
+  most: number = Infinity,
+): number {
   const value = options[name] ?? otherwise;
-  if (typeof value === "number" && value >= least && (Number.isInteger(value) || value === Infinity)) return value;
-  throw new RangeError(`Cannot explore with ${name} ${brief(value)}: wanted a whole number from ${least}`);
+  const isWhole = Number.isInteger(value) || value === Infinity;
+  if (typeof value === "number" && isWhole && value >= least && value <= most) return value;
+  const range = most === Infinity ? `from ${least}` : `from ${least} to ${most}`;
+  throw new RangeError(`Cannot explore with ${name} ${brief(value)}: wanted a whole number ${range}`);
 }
 
 class Explorer {
@@ -170,6 +191,8 @@ class Explorer {
   readonly #keys = new Keys();
   readonly #seen = new Set<number>();
   #installation!: Installation;
+  /** When to stop, on the machine's clock. */
+  #until = Infinity;
   #schedules = 0;
   #steps = 0;
   #cancellations = 0;
@@ -193,10 +216,10 @@ class Explorer {
 
   async #explore(): Promise<Exploration> {
     const { schedules, timeLimit, preemptions } = this.#settings;
-    const until = performance.now() + timeLimit;
+    this.#until = performance.now() + timeLimit;
     for (const [way, count] of waysOf(this.#settings)) {
       for (let tried = 0; tried < count; tried++) {
-        if (this.#schedules >= schedules || performance.now() >= until) return this.#result(false);
+        if (this.#schedules >= schedules || performance.now() >= this.#until) return this.#result(false);
         if (!way.begin()) return this.#result(way instanceof Exhaustive && preemptions === Infinity);
         await this.#try(way);
       }
@@ -217,25 +240,27 @@ class Explorer {
 
   async #try(way: Strategy): Promise<void> {
     const ended = await this.#schedule(way, undefined);
-    if (ended.status === "redundant") return;
-    this.#schedules++;
-    this.#seen.add(ended.hash);
-    this.#steps += ended.steps;
-    this.#cancellations += ended.cancellations;
-    this.#hash = Math.imul(this.#hash ^ ended.hash, 0x01000193);
+    if (!ended.isRedundant) this.#count(ended);
     if (this.#fails(ended)) throw await this.#failure(way, ended);
+  }
+
+  #count({ hash, steps, cancellations }: Ended): void {
+    this.#schedules++;
+    this.#seen.add(hash);
+    this.#steps += steps;
+    this.#cancellations += cancellations;
+    this.#hash = Math.imul(this.#hash ^ hash, 0x01000193);
   }
 
   /** Whether what has happened is more than that something which was injected has come through. */
   #fails({ status, error, cancellations }: Ended): boolean {
-    const isInjected = error instanceof InjectedError || (cancellations > 0 && error instanceof WorkCancelledError);
-    return status === "failed" && !isInjected;
+    return status === "failed" && !isInjected(error, cancellations > 0);
   }
 
   async #schedule(strategy: Strategy, trace: Trace | undefined): Promise<Ended> {
-    const { injections, maxSteps, onlyTracked, seed } = this.#settings;
+    const { injections, maxSteps, onlyTracked, lostUpdates, seed } = this.#settings;
     const { ioPending } = this.#installation;
-    const settings = { strategy, keys: this.#keys, injections, maxSteps, onlyTracked, trace, ioPending };
+    const settings = { strategy, keys: this.#keys, injections, maxSteps, onlyTracked, lostUpdates, trace, ioPending };
     const schedule = new Schedule(settings);
     setSchedule(schedule, new Random(seed));
     const uninstallPlatform = installPlatform(schedule.virtualClock, (frame) => schedule.covers(frame));
@@ -248,18 +273,23 @@ class Explorer {
   }
 
   async #replay(seed: number, choices: readonly number[]): Promise<Exploration> {
-    const ended = await this.#schedule(new Replay(choices), undefined);
-    this.#schedules = 1;
-    this.#seen.add(ended.hash);
-    if (this.#fails(ended)) throw await this.#shown(ended, indicesOf(ended.choices), `Replayed`);
-    return this.#result(false);
+    const replay = new Replay(choices);
+    const ended = await this.#schedule(replay, undefined);
+    this.#count(ended);
+    if (this.#fails(ended)) throw await this.#shown(ended, indicesOf(ended.choices), "replayed");
+    if (replay.fits) return this.#result(false);
+    throw new InvalidStateError(
+      `Cannot replay '${this.#settings.name}': it has not come to the choices of TASKTREE_REPLAY, so it is another program, or does something else here`,
+    );
   }
 
   async #failure(way: Strategy, ended: Ended): Promise<ScheduleError> {
     const choices = indicesOf(ended.choices);
+    const until = Math.min(this.#until, performance.now() + longestShrink);
     const simplest = await shrink(
       choices,
       async (some) => {
+        if (performance.now() > until) return undefined;
         const again = await this.#schedule(new Replay(some), undefined);
         return this.#fails(again) && alike(again.error, ended.error) ? indicesOf(again.choices) : undefined;
       },
@@ -267,7 +297,12 @@ class Explorer {
     );
     const last = await this.#schedule(new Replay(simplest), undefined);
     const found = `schedule ${this.#schedules} (${way.name}, seed ${this.#settings.seed}), ${different(choices)} choices made, ${different(simplest)} needed`;
-    return this.#shown(this.#fails(last) ? last : ended, simplest, found);
+    if (this.#fails(last)) return this.#shown(last, simplest, found);
+    return this.#shown(
+      ended,
+      simplest,
+      `${found}\n  it does not fail again when scheduled the same: not deterministic`,
+    );
   }
 
   async #shown(ended: Ended, choices: readonly number[], found: string): Promise<ScheduleError> {
@@ -276,7 +311,7 @@ class Explorer {
     const { name, seed } = this.#settings;
     const replay = `${name}@${replayWord(seed, choices)}`;
     const picture = interleaving(trace);
-    const message = `'${name}' fails in a schedule: ${oneLine(ended.error)}\n  ${found}\n  replay it: TASKTREE_REPLAY='${replay}'\n\n${picture}\n`;
+    const message = `'${name}' fails in a schedule: ${firstLine(ended.error)}\n  ${found}\n  replay it: TASKTREE_REPLAY='${replay}'\n\n${picture}\n`;
     return new ScheduleError(message, {
       cause: ended.error,
       replay,
@@ -305,21 +340,6 @@ function replayWanted(name: string): { readonly seed: number; readonly choices: 
   const replay = fromReplayWord(wanted.slice(at + 1));
   if (replay !== undefined) return replay;
   throw new RangeError(`Cannot replay TASKTREE_REPLAY=${brief(wanted)}: wanted what a ScheduleError has printed`);
-}
-
-/** Whether two errors tell of the same fault, as far as names, codes and words say. */
-function alike(a: unknown, b: unknown): boolean {
-  return kindOf(a) === kindOf(b);
-}
-
-function kindOf(error: unknown): string {
-  const { name = "", code = "" } = Object(error) as { name?: unknown; code?: unknown };
-  return `${String(name)} ${String(code)} ${oneLine(error).replaceAll(/\d+/g, "0")}`;
-}
-
-function oneLine(error: unknown): string {
-  const text = error instanceof Error ? `${error.name}: ${error.message}` : brief(error);
-  return text.split("\n", 1)[0]!;
 }
 
 function different(choices: readonly number[]): number {

@@ -10,6 +10,8 @@ export class Footprints {
   readonly #wanted: boolean;
   #touched: Map<number, "read" | "write"> | undefined = undefined;
   #kernelSteps = 0;
+  /** What asynchronous calls are under way on, and how many. */
+  readonly #during = new Map<number, number>();
 
   /** @param wanted Whether footprints tell everything: nothing is shared but what is tracked. */
   constructor(keys: Keys, wanted: boolean) {
@@ -18,7 +20,7 @@ export class Footprints {
   }
 
   begin(kernelSteps: number): void {
-    if (this.#wanted) this.#touched = new Map();
+    if (this.#wanted) this.#touched = new Map(this.#during.keys().map((key) => [key, "write"]));
     this.#kernelSteps = kernelSteps;
   }
 
@@ -44,9 +46,27 @@ export class Footprints {
    * seen first, which has to be the same in all schedules.
    */
   accessed(thing: object, access: "made" | "read" | "write", cause: number, index: () => number): void {
-    if (this.#touched === undefined && access !== "made") return;
+    if (!this.#wanted || (this.#touched === undefined && access !== "made")) return;
+    // Whoever sees it first would name it.
+    if (access !== "made" && !this.#keys.knows(thing)) this.blur();
     const key = this.#keys.ofThing(thing, cause, index);
     if (access !== "made") this.#touch(key, access);
+  }
+
+  /** From now until the returned function is called, each step may use `thing`. */
+  during(thing: object, cause: number, index: () => number): () => void {
+    const key = this.#keys.ofThing(thing, cause, index);
+    this.#during.set(key, (this.#during.get(key) ?? 0) + 1);
+    return () => {
+      const count = this.#during.get(key)! - 1;
+      if (count === 0) this.#during.delete(key);
+      else this.#during.set(key, count);
+    };
+  }
+
+  /** A continuation has become ready: what has done that may have come before something else that would have. */
+  readied(key: number): void {
+    this.#touch(key, "write");
   }
 
   /** A line of waiters was made, looked at or changed. */

@@ -23,6 +23,11 @@ export function setSchedule(running: Schedule | undefined, drawsFrom: Random | u
   random = drawsFrom;
 }
 
+/** Whether the running code is of a program that is being explored. */
+export function isExploring(): boolean {
+  return schedule?.covers(currentFrame()) === true;
+}
+
 export interface Installation {
   /** Whether the program waits for something real. */
   ioPending(): boolean;
@@ -36,7 +41,11 @@ export async function install(): Promise<Installation> {
     schedule?.covers(frame) === true ? schedule.park(promise, frame) : undefined,
   );
   const drawn = Math.random;
-  Math.random = () => (random !== undefined && schedule?.covers(currentFrame()) === true ? random.next() : drawn());
+  Math.random = () => {
+    if (random === undefined || !isExploring()) return drawn();
+    schedule?.accessed(random, "write");
+    return random.next();
+  };
   setFailpoints((name) => schedule?.failpoint(name));
   setTracking(() => schedule);
   watchLines((line, isNew) => schedule?.usedLine(line, isNew === true));

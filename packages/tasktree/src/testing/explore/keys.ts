@@ -12,6 +12,11 @@ export class Keys {
     return key;
   }
 
+  /** Whether a thing was seen before. */
+  knows(thing: object): boolean {
+    return this.#things.has(thing);
+  }
+
   /** The number of a thing that is shared, told by `cause` and `index` if it is seen for the first time. */
   ofThing(thing: object, cause: number, index: () => number): number {
     let key = this.#things.get(thing);

@@ -36,6 +36,7 @@ export class Replay implements Strategy {
   readonly #choices: readonly number[];
   #next = 0;
   #begun = false;
+  #misfits = 0;
 
   constructor(choices: readonly number[]) {
     this.#choices = choices;
@@ -49,7 +50,14 @@ export class Replay implements Strategy {
   choose({ options }: ChoicePoint): number {
     if (options.length === 1) return 0;
     const choice = this.#choices[this.#next++] ?? 0;
-    return choice < options.length ? choice : 0;
+    if (choice < options.length) return choice;
+    this.#misfits++;
+    return 0;
+  }
+
+  /** Whether there was each of the choices to be made. */
+  get fits(): boolean {
+    return this.#misfits === 0 && this.#next >= this.#choices.length;
   }
 
   touched(): void {}

@@ -65,7 +65,8 @@ export class PriorityWalk implements Strategy {
   readonly #priorities = new Map<number, number>();
   #changes: number[] = [];
   #steps = 0;
-  #longest = 8;
+  /** Of the schedules before; 0 before the first, which goes as it would by itself, to be counted. */
+  #longest = 0;
 
   constructor(random: Random, depth: number) {
     this.name = `priorities, depth ${depth}`;
@@ -84,6 +85,10 @@ export class PriorityWalk implements Strategy {
   }
 
   choose(point: ChoicePoint): number {
+    if (this.#longest === 0) {
+      this.#steps++;
+      return 0;
+    }
     const injected = this.#injector.pick(point);
     if (injected !== undefined) return injected;
     if (point.options[0]!.kind === "draw") return this.#random.below(point.natural);

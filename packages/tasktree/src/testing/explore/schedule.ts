@@ -7,8 +7,8 @@ import { run } from "../../core/run.ts";
 import type { Task, TaskNode } from "../../core/task.ts";
 import { DeadlockError, InjectedError, InvalidStateError } from "../../errors.ts";
 import { VirtualClock } from "../virtual-clock.ts";
-import { afterMicrotasks, react } from "./await-hook.ts";
-import type { Choice, ChoicePoint, Option, Strategy } from "./choices.ts";
+import { afterMicrotasks, follow, react } from "./await-hook.ts";
+import type { Choice, ChoicePoint, Footprint, Option, Strategy } from "./choices.ts";
 import { Footprints } from "./footprints.ts";
 import type { Injections } from "./injections.ts";
 import type { Keys } from "./keys.ts";
@@ -27,6 +27,7 @@ export interface ScheduleSettings {
   readonly maxSteps: number;
   /** Whether nothing is shared but what is tracked, so that steps can be told to be independent. */
   readonly onlyTracked: boolean;
+  readonly lostUpdates: "fail" | "allow";
   readonly trace: Trace | undefined;
   /** Whether the process waits for something real. */
   readonly ioPending: () => boolean;
@@ -34,8 +35,9 @@ export interface ScheduleSettings {
 
 /** How a schedule has ended. */
 export interface Ended {
-  /** "redundant": given up, since one like it has been tried. */
-  readonly status: "passed" | "failed" | "redundant";
+  readonly status: "passed" | "failed";
+  /** Whether one like it has been tried. */
+  readonly isRedundant: boolean;
   readonly error: unknown;
   /** The choices among several options. */
   readonly choices: readonly Choice[];
@@ -66,6 +68,8 @@ export class Schedule implements ClockDriver {
   readonly #strands = new Strands();
   #root: Root | undefined = undefined;
   #ready: Step[] = [];
+  /** The first that has become so since the last move. */
+  #readied: Step | undefined = undefined;
   /** Those that came to wait since the last move. */
   #parked: Step[] = [];
   readonly #choices: Choice[] = [];
@@ -80,6 +84,8 @@ export class Schedule implements ClockDriver {
   #delays = 0;
   #failures = 0;
   #settled: { readonly error: unknown; readonly ok: boolean } | undefined = undefined;
+  /** One like it has been tried: it is let go on to its end. */
+  #redundant = false;
   /** The strategy does not recognise the program. */
   #broken: { readonly error: unknown } | undefined = undefined;
   #violation: { readonly error: unknown } | undefined = undefined;
@@ -88,6 +94,7 @@ export class Schedule implements ClockDriver {
   /** How often it has been idle: tells whether it still is the same time. */
   #pauses = 0;
   #over = false;
+  #unwinding = false;
   #silence = 0;
   #silentSince = 0;
   #end!: (ended: Ended) => void;
@@ -154,6 +161,8 @@ export class Schedule implements ClockDriver {
   #becameReady(step: Step, resume: () => void): void {
     step.resume = resume;
     this.#ready.push(step);
+    this.#readied ??= step;
+    this.#footprints.readied(step.key);
     this.#wakeUp();
   }
 
@@ -162,6 +171,7 @@ export class Schedule implements ClockDriver {
     if (!this.#idle) return;
     this.#idle = false;
     this.#silence = 0;
+    this.#strand = undefined;
     // What the schedule orders itself must not look like the program's.
     inHostContext(() => afterMicrotasks(this.#next));
   }
@@ -185,10 +195,16 @@ export class Schedule implements ClockDriver {
   }
 
   #drawn(options: readonly Option[], natural: number): number {
-    const index = Math.max(this.#choose({ options, natural }), 0);
+    const index = this.#choose({ options, natural });
     this.#footprints.blur();
-    this.#settings.strategy.touched(undefined);
+    this.#tellStrategy(undefined);
     return index;
+  }
+
+  /** `thing` may be used in every step until `promise` has settled; gives that promise. */
+  during<T>(thing: object, promise: Promise<T>): Promise<T> {
+    const over = this.#footprints.during(thing, this.#event, this.#nextConsequence);
+    return follow(promise, over);
   }
 
   /** Something shared was made, read or written. */
@@ -213,6 +229,10 @@ export class Schedule implements ClockDriver {
     return this.#strands.running(currentFrame()?.node.task, this.#strand, this.#moves);
   }
 
+  lostUpdate(error: Error): void {
+    if (this.#settings.lostUpdates === "fail") this.violated(error);
+  }
+
   /** Something is wrong that the program cannot see: fails the schedule once it has ended. */
   violated(error: unknown): void {
     this.#violation ??= { error };
@@ -220,41 +240,60 @@ export class Schedule implements ClockDriver {
 
   // --- move after move
 
-  readonly #next = (): void => {
-    this.#strands.assign(this.#parked, this.#strand, this.#moves);
+  readonly #next = (): void => this.#guarded(() => this.#goOn());
+
+  /** Ends it with what a strategy throws that does not recognise the program, or what the caller has given us to call. */
+  #guarded(act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      this.#over = true;
+      this.#reject(error);
+    }
+  }
+
+  #goOn(): void {
+    this.#strands.assign(this.#parked, this.#strand, this.#moves, this.#readied);
+    this.#readied = undefined;
     this.#parked = [];
-    this.#settings.strategy.touched(this.#footprints.end(this.#kernelSteps));
+    this.#tellStrategy(this.#footprints.end(this.#kernelSteps));
     if (this.#ready.length === 0) this.#nothingReady();
     else if (this.#settled !== undefined) this.#take(this.#steps()[0]!);
     else if (this.#moves < this.#settings.maxSteps) this.#move(this.#steps());
     else this.#tooLong();
-  };
+  }
+
+  #tellStrategy(footprint: Footprint): void {
+    if (!this.#redundant) this.#settings.strategy.touched(footprint);
+  }
 
   #move(natural: readonly Move[]): void {
     const moves = [...natural, ...this.#injected()];
     const index = this.#choose({ options: moves, natural: natural.length });
-    if (this.#broken !== undefined) this.#reject(this.#broken.error);
-    else if (index < 0) this.#finish("redundant", undefined);
-    else this.#take(moves[index]!);
+    if (this.#broken !== undefined) throw this.#broken.error;
+    this.#take(moves[index]!);
   }
 
   #choose(point: ChoicePoint): number {
-    const index = this.#chosen(point);
     const { options } = point;
+    const index = this.#chosen(point);
     if (options.length > 1) this.#choices.push({ index, count: options.length });
     this.#hash = Math.imul(this.#hash ^ (index + 1 + 31 * options.length), 0x01000193);
-    const chosen = options[index];
-    if (chosen !== undefined) this.#event = chosen.key;
+    this.#event = options[index]!.key;
     this.#consequences = 0;
     return index;
   }
 
-  /** In the middle of a step, an error of the strategy's is none of the program's. */
   #chosen(point: ChoicePoint): number {
+    // A redundant schedule goes on as it would by itself: what it has begun is cleaned up, and what fails in it is a failure.
+    if (this.#redundant || this.#broken !== undefined) return 0;
     try {
-      return this.#settings.strategy.choose(point);
+      const index = this.#settings.strategy.choose(point);
+      this.#redundant = index < 0;
+      return Math.max(index, 0);
     } catch (error) {
-      this.#broken ??= { error };
+      // In the middle of a step an error of the strategy's is none of the program's.
+      this.#broken = { error };
       return 0;
     }
   }
@@ -347,7 +386,7 @@ export class Schedule implements ClockDriver {
     this.#idle = true;
     const pause = ++this.#pauses;
     const { steps } = this.#time;
-    setImmediate(() => afterMicrotasks(() => this.#listen(pause, steps)));
+    setImmediate(() => afterMicrotasks(() => this.#guarded(() => this.#listen(pause, steps))));
   }
 
   #listen(pause: number, steps: number): void {
@@ -378,17 +417,32 @@ export class Schedule implements ClockDriver {
     afterMicrotasks(this.#next);
   }
 
+  /** Fails it, and cancels what runs, so that it can clean up; if it does not end then either, it is given up. */
   #tooLong(): void {
     const { maxSteps } = this.#settings;
-    this.#finish("failed", new InvalidStateError(`Cannot explore: a schedule did not end within ${maxSteps} steps`));
+    if (this.#moves >= 2 * maxSteps || this.#root === undefined) return this.#finish("failed", this.#violation?.error);
+    if (!this.#unwinding) {
+      this.#unwinding = true;
+      this.#redundant = true;
+      this.violated(new InvalidStateError(`Cannot explore: a schedule did not end within ${maxSteps} steps`));
+      this.#root.node.cancelAs("shutdown");
+    }
+    if (this.#ready.length > 0) this.#take(this.#steps()[0]!);
+    else this.#jumpOrEnd();
   }
 
-  #finish(status: Ended["status"], error: unknown): void {
+  #jumpOrEnd(): void {
+    if (this.#time.nextTick === Infinity) return this.#finish("failed", this.#violation?.error);
+    this.#take({ ...this.#option("time", 0), take: () => this.#jump() });
+  }
+
+  #finish(status: "passed" | "failed", error: unknown): void {
     this.#over = true;
     this.#ready = [];
-    const failed = status !== "redundant" && this.#violation !== undefined;
+    const failed = this.#violation !== undefined;
     this.#end({
       status: failed ? "failed" : status,
+      isRedundant: this.#redundant && !this.#unwinding,
       error: failed ? this.#violation!.error : error,
       choices: this.#choices,
       steps: this.#moves,

@@ -16,6 +16,8 @@ export class Strand {
   /** The strand that has started it, and in which step. */
   readonly parent: Strand | undefined;
   readonly bornIn: number;
+  /** The strand that went on when its code had come to its end, with what that gave. */
+  endedInto: Strand | undefined = undefined;
 
   constructor(id: number, task: Task | undefined, parent: Strand | undefined, bornIn: number) {
     this.id = id;
@@ -42,8 +44,16 @@ export class Strands {
     return this.#firstOf(task, current, step);
   }
 
-  /** Gives their strands to the continuations that a step has left, in the order in which they came. */
-  assign(left: readonly Continuation[], current: Strand | undefined, step: number): void {
+  /**
+   * Gives their strands to the continuations that a step has left, in the order in which they came. Of those that wait, `next`
+   * is the first that the step has made ready.
+   */
+  assign(
+    left: readonly Continuation[],
+    current: Strand | undefined,
+    step: number,
+    next: Continuation | undefined,
+  ): void {
     const continued = new Set<Strand>();
     for (const one of left.toReversed()) {
       const running = this.running(one.task, current, step);
@@ -53,6 +63,7 @@ export class Strands {
       one.strand = mayGoOn ? running : new Strand(++this.#count, one.task, running, step);
       continued.add(one.strand);
     }
+    if (current !== undefined && !continued.has(current)) current.endedInto = next?.strand;
   }
 
   #firstOf(task: Task, parent: Strand | undefined, step: number): Strand {

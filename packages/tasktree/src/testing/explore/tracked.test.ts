@@ -109,6 +109,57 @@ describe("tracked", () => {
     for (const [index, program] of cases.entries()) assert.deepEqual(await lostUpdates(program), [], `case ${index}`);
   });
 
+  it("reports what a class, and an async function on the way, have read", async () => {
+    class Account {
+      balance = 0;
+    }
+    const direct = (account: Account) => async () => {
+      const before = account.balance;
+      await Promise.resolve();
+      account.balance = before + 1;
+    };
+    const throughHelpers = (account: Account) => async () => {
+      const get = async () => {
+        await Promise.resolve();
+        return account.balance;
+      };
+      const before = await get();
+      await Promise.resolve();
+      account.balance = before + 1;
+    };
+    for (const way of [direct, throughHelpers]) {
+      const [found] = await lostUpdates(() => {
+        const account = tracked(new Account());
+        return all({ ann: way(account), bob: way(account) });
+      });
+      assert.match(found ?? "none", /^Lost update of 'balance'/);
+    }
+  });
+
+  it("does not report writes that follow one's own, nor that keys were added", async () => {
+    const cases: (() => unknown)[] = [
+      () => {
+        const state = tracked({ status: "" });
+        const work = async () => {
+          state.status = "loading";
+          await Promise.resolve();
+          state.status = "done";
+        };
+        return all([work, work]);
+      },
+      () => {
+        const table = tracked<Record<string, number>>({});
+        const fill = (name: string) => async () => {
+          table[`${name}1`] = 1;
+          await Promise.resolve();
+          table[`${name}2`] = 2;
+        };
+        return all([fill("a"), fill("b")]);
+      },
+    ];
+    for (const [index, program] of cases.entries()) assert.deepEqual(await lostUpdates(program), [], `case ${index}`);
+  });
+
   it("sees updates of lists, and of code that is no task's", async () => {
     const [found] = await lostUpdates(async () => {
       const state = tracked({ seats: ["a", "b"] });

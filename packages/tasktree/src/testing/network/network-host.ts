@@ -1,4 +1,4 @@
-import { brief, InvalidStateError } from "../../errors.ts";
+import { brief, checkOptions, InvalidStateError } from "../../errors.ts";
 import { isCount } from "../../internal/count.ts";
 import { quiet, refused } from "../../lowlevel.ts";
 import type { ByteStream } from "../../streams/byte-stream.ts";
@@ -37,8 +37,9 @@ export class NetworkHost {
    * @throws {RangeError} If `port` or `backlog` is not what it should be.
    */
   listen(port: number, options: ListenOptions = {}): NetworkListener {
-    const { backlog = 511 } = options;
     checkPort("listen on", this.name, port, 0);
+    checkOptions(`listen on '${this.name}:${port}'`, options);
+    const { backlog = 511 } = options;
     if (!isCount(backlog, 1)) {
       throw new RangeError(
         `Cannot use ${brief(backlog)} as backlog of '${this.name}:${port}': wanted a whole number from 1, or Infinity`,
@@ -102,7 +103,8 @@ export class NetworkHost {
   }
 }
 
-function checkPort(what: string, host: string, port: unknown, least: number): void {
+function checkPort(what: string, host: unknown, port: unknown, least: number): void {
+  if (typeof host !== "string") throw new TypeError(`Cannot ${what} ${brief(host)}: wanted the name of a host`);
   if (isCount(port, least) && port <= lastPort) return;
   throw new RangeError(
     `Cannot ${what} '${host}:${brief(port)}': wanted a port, a whole number from ${least} to ${lastPort}`,

@@ -43,6 +43,7 @@ const exploreOptions: Record<keyof ExploreOptions, true> = {
   delayMs: true,
   failures: true,
   shares: true,
+  lostUpdates: true,
   maxSteps: true,
 };
 

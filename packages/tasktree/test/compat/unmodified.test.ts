@@ -17,8 +17,8 @@ interface Race {
 }
 
 const races: readonly Race[] = [
-  { run: staleCache, replay: "staleCache@1._2.1", schedules: 21, cause: /'old' == 'new'/ },
-  { run: checkThenAct, replay: "checkThenAct@1._2.1", schedules: 36, cause: /balance -60/ },
+  { run: staleCache, replay: "staleCache@1._2.1", schedules: 7, cause: /'old' == 'new'/ },
+  { run: checkThenAct, replay: "checkThenAct@1._2.1", schedules: 11, cause: /balance -60/ },
 ];
 
 const repository = join(import.meta.dirname, "../../../..");

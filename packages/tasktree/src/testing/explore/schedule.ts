@@ -371,9 +371,8 @@ export class Schedule implements ClockDriver {
 
   #nothingReady(): void {
     if (this.#settled !== undefined) return this.#finish(this.#settled.ok ? "passed" : "failed", this.#settled.error);
-    const isEnding = this.#root?.node.children?.first === undefined;
     // A turn of the event loop first: what was ordered with setImmediate does not wait for time to move.
-    if (this.#silence > 0 && !isEnding && this.#time.nextTick !== Infinity && !this.#settings.ioPending()) {
+    if (this.#silence > 0 && this.#timeMayMove) {
       if (this.#moves >= this.#settings.maxSteps) return this.#tooLong();
       return this.#move([{ ...this.#option("time", 0), take: () => this.#jump() }]);
     }
@@ -392,11 +391,22 @@ export class Schedule implements ClockDriver {
   #listen(pause: number, steps: number): void {
     if (!this.#idle || pause !== this.#pauses) return;
     this.#idle = false;
-    const isPatient = performance.now() - this.#silentSince < longestIo;
+    const isPatient = this.#isPatient;
     // Callbacks of setImmediate have run, and may have ordered others: no silence, though nothing awaits.
     if (this.#time.steps !== steps && isPatient) this.#pause();
-    else if (++this.#silence < quietTurns || (isPatient && this.#settings.ioPending())) this.#nothingReady();
+    else if (++this.#silence < quietTurns || this.#timeMayMove || (isPatient && this.#settings.ioPending()))
+      this.#nothingReady();
     else this.#deadlock();
+  }
+
+  get #isPatient(): boolean {
+    return performance.now() - this.#silentSince < longestIo;
+  }
+
+  /** Whether something is due at a time, and no I/O is waited for. */
+  get #timeMayMove(): boolean {
+    const isEnding = this.#root?.node.children?.first === undefined;
+    return !isEnding && this.#time.nextTick !== Infinity && !(this.#isPatient && this.#settings.ioPending());
   }
 
   #jump(): void {

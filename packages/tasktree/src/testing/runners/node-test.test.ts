@@ -78,7 +78,7 @@ describe("tasktree/node-test", () => {
   test("replays what TASKTREE_REPLAY names, in that test alone", () => {
     const { output, failed } = reportOf("reported.ts", { TASKTREE_REPLAY: "suite > counts@1" });
     assert.equal(failed.get("counts"), true);
-    assert.match(output, /'suite > counts' fails in a schedule: .+\n +Replayed\n/);
+    assert.match(output, /'suite > counts' fails in a schedule: .+\n +replayed\n/);
     assert.match(output, /explored \d+ schedules, \d+ different: all there are/);
   });
 

@@ -750,7 +750,7 @@ export const ofTheCore: readonly Mutation[] = [
   {
     clause: "D2b",
     file: "packages/tasktree/src/timeouts.ts",
-    find: "suppress(error, timeout(scope, when));",
+    find: "suppress(error, late);",
     replace: ";",
   },
   {

@@ -594,8 +594,14 @@ export const ofTheCore: readonly Mutation[] = [
   {
     clause: "C7a",
     file: "packages/tasktree/src/core/scope.ts",
-    find: "wait.cut(this.force!.error);\n      }\n      wait = older;",
-    replace: 'wait.cut(new CancelledError({ why: "parent", scope: this.path }));\n      }\n      wait = older;',
+    find: "cut = true;\n        wait.cut(this.force!.error);",
+    replace: 'cut = true;\n        wait.cut(new CancelledError({ why: "parent", scope: this.path }));',
+  },
+  {
+    clause: "C2a",
+    file: "packages/tasktree/src/core/scope.ts",
+    find: "wait = older === undefined || older.node === this ? older : this.waits;",
+    replace: "wait = older;",
   },
   {
     clause: "C7a",

@@ -424,3 +424,16 @@ test("C3a C3b whatever is published, received and cancelled, all subscribers see
     }
   }
 });
+
+test("Subscription.name is the name it was given, or undefined", () => {
+  const broadcast = new Broadcast<number>();
+  const names = ["prices", undefined].map((name) => {
+    using subscription = broadcast.subscribe({
+      capacity: 1,
+      whenFull: "wait",
+      ...(name === undefined ? {} : { name }),
+    });
+    return subscription.name;
+  });
+  assert.deepEqual(names, ["prices", undefined]);
+});

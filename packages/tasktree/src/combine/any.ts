@@ -62,7 +62,7 @@ export function any<T>(jobs: Iterable<Job<T>>, options: AnyOptions<T> = {}): Pro
 }
 
 function noneGaveAValue(outcomes: readonly Outcome<unknown>[]): AggregateError {
-  const errors = outcomes.map((outcome) => (outcome.status === "ok" ? undefined : outcome.error));
+  const errors = (outcomes as Exclude<Outcome<unknown>, { status: "ok" }>[]).map(({ error }) => error);
   if (errors.length === 0) return new AggregateError([], "Cannot run any of nothing: wanted at least one function");
   return new AggregateError(errors, `All ${errors.length} functions failed, the first with ${brief(errors[0])}`);
 }

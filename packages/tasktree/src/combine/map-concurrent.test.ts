@@ -22,6 +22,8 @@ import {
   type Task,
 } from "../index.ts";
 import { MemoryQueue, type Lease } from "../queues/index.ts";
+import { dumpTree } from "../core/dump.ts";
+import { here } from "../lowlevel.ts";
 import { waitAllTasksBlocked } from "../testing/index.ts";
 
 /** The numbers from 0, noting how many were taken and whether the source was closed. */
@@ -458,5 +460,77 @@ test("B1e a mapConcurrent() made in a scope that was cancelled and has ended thr
       scope.cancel();
     });
     await assert.rejects(collected(results), CancelledError);
+  });
+});
+
+async function* slowly<T>(items: Iterable<T>): AsyncGenerator<T> {
+  for (const item of items) {
+    await null;
+    yield item;
+  }
+}
+
+test("R3b the tasks of a mapConcurrent() tell that they wait for room, and who takes the results that he waits for one", async () => {
+  await virtually(async () => {
+    const full = mapConcurrent(slowly([1, 2]), (n) => n, { limit: 1 });
+    await full.next();
+    const empty = mapConcurrent([1], sleepForever, { limit: 1 });
+    await withTaskGroup(async (group) => {
+      const consumer = group.spawn(() => empty.next(), { name: "consumer" });
+      await waitAllTasksBlocked();
+      const dump = dumpTree(here().root);
+      assert.match(dump, /^ *items waits for room for another item of mapConcurrent$/m);
+      assert.match(dump, /^ *consumer waits for a result of mapConcurrent/m);
+      consumer.cancel();
+    });
+    await full.return();
+  });
+});
+
+test("B1e a function of mapConcurrent() over an async source that fails, or is cancelled by itself, ends it all", async () => {
+  await virtually(async () => {
+    const failure = new Error("failure");
+    const fails = (n: number) => (n === 2 ? Promise.reject(failure) : n);
+    assert.equal(await rejection(collected(mapConcurrent(slowly([1, 2, 3]), fails, { limit: 1 }))), failure);
+    const cut = async (n: number) => {
+      if (n === 2) currentTask()!.cancel("by itself");
+      await sleep(1);
+      return n;
+    };
+    const error = await rejection(collected(mapConcurrent(slowly([1, 2, 3]), cut, { limit: 1 })));
+    assert.ok(error instanceof WorkCancelledError);
+    assert.ok(error.cause instanceof CancelledError);
+    assert.equal(error.cause.reason, "by itself");
+  });
+});
+
+test("B1e the iterator of mapConcurrent() ends its work when it is thrown into, and when it is disposed of", async () => {
+  await virtually(async () => {
+    for (const how of ["throw", "dispose"] as const) {
+      const { seen, numbers } = source();
+      let cleaned = 0;
+      const results = mapConcurrent(numbers, (n) => (n === 0 ? n : sleepForever().finally(() => cleaned++)), {
+        limit: 2,
+      });
+      assert.deepEqual(await results.next(), { done: false, value: 0 });
+      await waitAllTasksBlocked();
+      const error = new Error("thrown into it");
+      if (how === "throw") assert.equal(await rejection(results.throw(error)), error);
+      else await results[Symbol.asyncDispose]();
+      assert.ok(cleaned > 0);
+      assert.ok(seen.closed);
+      assert.deepEqual(await results.next(), { done: true, value: undefined });
+    }
+  });
+});
+
+test("B1e steps of mapConcurrent() that are asked for at once come one after the other, as a generator's", async () => {
+  await virtually(async () => {
+    const results = mapConcurrent([30, 10], async (ms) => (await sleep(ms), ms), { limit: 2 });
+    const steps = await Promise.all([results.next(), results.next(), results.next()]);
+    assert.deepEqual(
+      steps.map(({ value }) => value),
+      [30, 10, undefined],
+    );
   });
 });

@@ -13,6 +13,7 @@ import {
   mapConcurrent,
   Mutex,
   openTaskGroup,
+  run,
   sleep,
   sleepForever,
   TaskLocal,
@@ -210,3 +211,17 @@ test("X1a a function of a limited all() has the context in which its source gave
     for await (const value of mapConcurrent(items(), get, { limit: 1 })) seen.push(value);
     assert.deepEqual(seen, [0, 1, 2, 3, 4]);
   }));
+
+test("F2 timers get their turn while one task calls function after function that never waits", async () => {
+  const count = 200_000;
+  let turns = 0;
+  let seen = 0;
+  const timer = setInterval(() => turns++, 1);
+  try {
+    const last = (at: number): void => void (at === count - 1 && (seen = turns));
+    await run(() => all(times(count, last), { limit: 1 }), { host: false });
+  } finally {
+    clearInterval(timer);
+  }
+  assert.ok(seen > 0);
+});

@@ -18,6 +18,7 @@ import {
 } from "../index.ts";
 import { currentTask, waitForOne, WaitList, type Choice, type Chosen, type Waitable } from "../lowlevel.ts";
 import { waitAllTasksBlocked } from "../testing/index.ts";
+import { Latch } from "../sync/latch.ts";
 import { waitsOf } from "./dump.ts";
 import type { TaskNode } from "./task.ts";
 
@@ -424,4 +425,14 @@ test("K15b a waiter that was cut, or woken by another choice, before the failure
       });
       assert.equal(await rejection(group), failure, how);
     }
+  }));
+
+test("R3b a task in waitForOne() for what nobody holds is told to wait for that alone", () =>
+  virtually(async () => {
+    await withTaskGroup(async (group) => {
+      const waiter = group.spawn(() => waitForOne([new Latch().choice()]));
+      await waitAllTasksBlocked();
+      assert.equal(waitsOf(waiter as TaskNode), "waits for one of: latch (closed)");
+      group.cancel();
+    });
   }));

@@ -139,3 +139,14 @@ test("R4 X1b code that runs on after its scope has ended is told", async (t) => 
   assert.ok(told.length >= 1);
   assert.match(told[0]!, /main\/request/);
 });
+
+test("R4 debug mode works where errors have no stack", async (t) => {
+  const { prepareStackTrace } = Error;
+  Error.prepareStackTrace = () => undefined;
+  try {
+    const deadline = () => moveOnAfter(5, () => sleepForever().catch(() => undefined));
+    assert.equal((await toldBy(t, deadline)).length, 1);
+  } finally {
+    Error.prepareStackTrace = prepareStackTrace!;
+  }
+});

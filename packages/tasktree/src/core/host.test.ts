@@ -235,6 +235,7 @@ describe("late errors", () => {
   for (const scenario of [
     "rejection in an ended task",
     "exception in an ended task",
+    "rejection in a turn that is over",
     "rejection outside",
     "abandoned and late",
   ]) {

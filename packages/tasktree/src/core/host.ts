@@ -103,7 +103,6 @@ export class Host {
 
   /** The process would end now, and the tree has not: nothing can wake what still waits. */
   readonly #onBeforeExit = (): void => {
-    if (this.#root.node.ended) return;
     // Keeps the loop going once more: cleanup begins in a microtask, and a second silence means that it hangs.
     setImmediate(() => {});
     if (this.deadlock !== undefined) return this.#giveUp(true);

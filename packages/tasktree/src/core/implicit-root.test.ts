@@ -133,3 +133,13 @@ test("K11a a run beside it is a tree of its own", async () => {
   });
   assert.equal(path, "main");
 });
+
+test("K11a X1b code that outlives its run counts as outside of any", async () => {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let seen!: Promise<unknown>;
+  await virtually(() => {
+    seen = promise.then(() => [currentTask(), currentScope()]);
+  });
+  resolve();
+  assert.deepEqual(await seen, [undefined, currentScope()]);
+});

@@ -23,6 +23,8 @@ import {
   type OpenTaskGroup,
 } from "../index.ts";
 import { VirtualClock, waitAllTasksBlocked } from "../testing/index.ts";
+import { waitsOf } from "./dump.ts";
+import type { TaskNode } from "./task.ts";
 
 /** Whether a group has ended, as one can tell from outside. */
 function hasEnded(group: OpenTaskGroup): boolean {
@@ -610,6 +612,49 @@ test("an open group's options are checked", () =>
       ] as const) {
         assert.throws(() => openTaskGroup(options as never), { name: type, message: /in 'request'/ });
       }
+    },
+    { name: "request" },
+  ));
+
+test("K14a a shielded join inside the cancelled scope rejects with that scope's own cancellation", () =>
+  virtually(async () => {
+    await withCancelScope(async (scope) => {
+      const group = openTaskGroup();
+      group.spawn(sleepForever);
+      scope.cancel("the owner");
+      const error = await rejection(shield(() => group.join(), { timeout: 100 }));
+      assert.ok(isCancelled(error) && error.reason === "the owner");
+    });
+  }));
+
+test("K14c a group of the root that has ended cannot be opened by code that a cancelled scope has left behind", async () => {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let opened!: Promise<unknown>;
+  await virtually(
+    () =>
+      withCancelScope((scope) => {
+        opened = rejection(promise.then(() => openTaskGroup({ parent: "root" })));
+        scope.cancel();
+      }),
+    { name: "request" },
+  );
+  resolve();
+  const error = await opened;
+  assert.ok(error instanceof InvalidStateError);
+  assert.match(error.message, /^Cannot open a group in '.+': it has ended$/);
+});
+
+test("R3b a task that joins a group is told to wait for that group", () =>
+  virtually(
+    async () => {
+      await using pool = openTaskGroup({ name: "pool" });
+      pool.spawn(sleepForever);
+      await withTaskGroup(async (group) => {
+        const joiner = group.spawn(() => pool.join());
+        await waitAllTasksBlocked();
+        assert.equal(waitsOf(joiner as TaskNode), "waits for group 'request/pool'");
+        joiner.cancel();
+      });
     },
     { name: "request" },
   ));

@@ -60,7 +60,7 @@ export class Root {
   constructor(options: RootOptions, implicit = false) {
     this.clock = options.clock === undefined ? hostClock : new Clock(options.clock);
     this.grace = options.grace ?? defaultGrace;
-    this.debug = options.debug ?? false;
+    this.debug = options.debug === true;
     this.onStuck = options.onStuck ?? "wait";
     this.implicit = implicit;
     const instruments = [...(options.instruments ?? [])];

@@ -351,7 +351,8 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
         cut = true;
         wait.cut(this.force!.error);
       }
-      wait = older;
+      // Where the owner of its line has woken the older one too, that leads nowhere: begin anew, what was cut is gone.
+      wait = older === undefined || older.node === this ? older : this.waits;
     }
     return cut;
   }
@@ -535,7 +536,6 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
 
   /** Takes the node off the tree. Waits that somebody left behind go on in the scope around. */
   end(): void {
-    if (this.ended) return;
     this.#flags |= ended;
     const rare = this.#rare;
     if (rare !== undefined) {

@@ -267,3 +267,15 @@ test("K3g a service that fails at once fails the group, and one that was cancell
     });
     assert.equal(value, "value");
   }));
+
+test("K3d a service that ends by itself while another is being ended is not waited for again", () =>
+  virtually(async () => {
+    const seen: string[] = [];
+    await withTaskGroup((group) => {
+      const early = group.spawn(() => sleep(50), { service: true });
+      early.onEnd(({ status }) => seen.push(`early ${status} at ${now()}`));
+      group.spawn(() => cleaningUp(seen, "late", 100), { service: true });
+    });
+    assert.deepEqual(seen, ["early ok at 50", "late"]);
+    assert.equal(now(), 100);
+  }));

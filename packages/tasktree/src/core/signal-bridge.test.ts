@@ -269,3 +269,17 @@ test("C7b one scope's signal can be given to another", () =>
       await second;
     });
   }));
+
+test("C7b a listener that is null is none, as with any AbortSignal", () =>
+  virtually(async () => {
+    let events = 0;
+    await withCancelScope(async (scope) => {
+      const { signal } = scope;
+      signal.addEventListener("abort", () => events++);
+      signal.addEventListener("abort", null as never);
+      signal.removeEventListener("abort", null as never);
+      scope.cancel();
+      await rejection(checkpoint());
+    });
+    assert.equal(events, 1);
+  }));

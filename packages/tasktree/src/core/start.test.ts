@@ -1,7 +1,7 @@
 /** Children that report readiness: rule K13. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { rejection } from "../../test/rejection.ts";
+import { reasonOf, rejection } from "../../test/rejection.ts";
 import { virtually } from "../../test/virtual.ts";
 import {
   CancelledError,
@@ -17,6 +17,7 @@ import {
   withCancelScope,
   withTaskGroup,
   WorkCancelledError,
+  type TaskGroup,
 } from "../index.ts";
 import { waitAllTasksBlocked } from "../testing/index.ts";
 
@@ -442,3 +443,45 @@ test("start refuses what is not a function", () =>
       await assert.rejects(group.start(Promise.resolve() as never), { name: "TypeError", message: /already started/ });
     }),
   ));
+
+test("K13c a child behind a shield, which the cancellation of its starter does not reach, is cancelled by name", () =>
+  virtually(async () => {
+    const seen: unknown[] = [];
+    await withTaskGroup(async (around) => {
+      let shielded!: TaskGroup;
+      const holder = (group: TaskGroup): Promise<void> => ((shielded = group), sleep(50));
+      around.spawn(() => shield(() => withTaskGroup(holder), { timeout: Infinity }));
+      around.spawn(() =>
+        shielded.start(async () => {
+          const error = await rejection(sleepForever());
+          seen.push(reasonOf(error), now());
+          throw error;
+        }),
+      );
+      await waitAllTasksBlocked();
+      around.cancel("enough");
+    });
+    assert.deepEqual(seen, ["its starter was cancelled", 0]);
+    assert.equal(now(), 50);
+  }));
+
+test("K13c a starter that is cancelled from outside and then further in, in one step, is told once, of the first", () =>
+  virtually(async () => {
+    const seen: unknown[] = [];
+    await withTaskGroup(async (group) => {
+      await withCancelScope(async (outer) => {
+        await withCancelScope(async (inner) => {
+          queueMicrotask(() => {
+            outer.cancel("outer");
+            inner.cancel("inner");
+          });
+          const error = await rejection(group.start(sleepForever));
+          seen.push(reasonOf(error));
+          await checkpoint();
+          seen.push("cleaned");
+          throw error;
+        });
+      });
+    });
+    assert.deepEqual(seen, ["outer", "cleaned"]);
+  }));

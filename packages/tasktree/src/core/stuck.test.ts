@@ -522,3 +522,56 @@ test("C10b nobody is given up while a shield inside has time left", () =>
       [110, 310],
     );
   }, abandon));
+
+test("C10b nobody is given up for a service inside a shield that has time left", () =>
+  stuckIn(async (told) => {
+    await withTaskGroup(async (group) => {
+      const worker = group.attempt(() =>
+        shield(
+          () =>
+            withTaskGroup(async (inner) => {
+              inner.spawn(sleepForever, { service: true });
+              await sleep(300);
+            }),
+          { timeout: 1000 },
+        ),
+      );
+      await waitAllTasksBlocked();
+      worker.cancel();
+      assert.equal((await worker.outcome()).status, "ok");
+    });
+    assert.equal(now(), 300);
+    assert.deepEqual(
+      told.map(({ at }) => at),
+      [110],
+    );
+  }, abandon));
+
+test("C10b what a task that was given up has open inside a shield is told of that, and stays so", () =>
+  stuckIn(async () => {
+    const { promise, resolve } = foreign();
+    const seen: unknown[] = [];
+    await withTaskGroup(async (group) => {
+      let around!: Scope;
+      const cleanup = async (scope: Scope): Promise<void> => {
+        scope.cancel();
+        await rejection(checkpoint());
+        const signal = currentSignal(); // aborts at the cut-off of this scope, which is far
+        signal.addEventListener("abort", () => seen.push((signal.reason as Error).name, now()));
+        await promise;
+        seen.push(((await rejection(checkpoint())) as Error).name);
+      };
+      const bounded = (scope: Scope): Promise<unknown> => {
+        around = scope;
+        return withCancelScope(cleanup, { grace: 10_000 });
+      };
+      const stuck = group.attempt(() => shield(() => withCancelScope(bounded), { timeout: Infinity }));
+      await waitAllTasksBlocked();
+      stuck.cancel();
+      assert.ok((await rejection(stuck)) instanceof StuckTaskError);
+      around.cancel("too late");
+      resolve();
+      await sleep(100);
+    });
+    assert.deepEqual(seen, ["StuckTaskError", 110, "StuckTaskError"]);
+  }, abandon));

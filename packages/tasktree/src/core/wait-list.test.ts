@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { rejection } from "../../test/rejection.ts";
 import { virtually } from "../../test/virtual.ts";
-import { withTaskGroup } from "../index.ts";
+import { isCancelled, now, sleepForever, withTaskGroup } from "../index.ts";
 import { waitForOne, WaitList, type Choice } from "../lowlevel.ts";
 import { waitAllTasksBlocked } from "../testing/index.ts";
+import { watchLines } from "./wait-list.ts";
 
 interface Told {
   readonly line: WaitList<string>;
@@ -88,4 +89,62 @@ test("WaitList.moveFirst() puts the first in line behind those of another, where
     });
     assert.equal(a.moveFirst(b), false);
   });
+});
+
+test("C2a whom an owner wakes when another is cut is not cut, and all that waited in that scope before is", async () => {
+  await virtually(async () => {
+    const waiters: WaitList<string> = new WaitList({ describe: () => "a line", left: () => waiters.wake("next") });
+    await withTaskGroup(async (group) => {
+      const task = group.spawn(() =>
+        Promise.allSettled([sleepForever(), waiters.wait(), waiters.wait()]).then((ends) =>
+          ends.map((end) => (end.status === "fulfilled" ? end.value : isCancelled(end.reason))),
+        ),
+      );
+      await waitAllTasksBlocked();
+      task.cancel();
+      assert.deepEqual(await task, [true, "next", true]);
+      assert.equal(now(), 0); // not at the cut-off only
+    });
+    assert.equal(waiters.size, 0);
+  });
+});
+
+test("watchLines() is told of the making of a line and of each use of it, until it is taken back", async () => {
+  const told: (readonly [object, boolean])[] = [];
+  watchLines((used, isNew = false) => told.push([used, isNew]));
+  try {
+    const [a, b] = [line().line, line().line];
+    assert.deepEqual(told.splice(0), [
+      [a, true],
+      [b, true],
+    ]);
+    const waiting: Promise<unknown>[] = [];
+    const uses: Record<string, () => unknown> = {
+      "wait()": () => waiting.push(a.wait()),
+      "add()": () => waiting.push(waitForOne([choiceOf(a)])),
+      size: () => a.size,
+      first: () => a.first,
+      waits: () => a.waits,
+      "failWhere()": () => a.failWhere(() => false, Error),
+      "moveFirst()": () => a.moveFirst(b),
+      "wake()": () => a.wake("woken"),
+      "fail()": () => a.fail(new Error("nobody is there")),
+      "wakeAll()": () => b.wakeAll("woken"),
+      "failAll()": () => b.failAll(new Error("nobody is there")),
+    };
+    for (const [name, use] of Object.entries(uses)) {
+      use();
+      const lines = { "moveFirst()": [a, b], "wakeAll()": [b], "failAll()": [b] }[name] ?? [a];
+      assert.deepEqual(
+        told.splice(0),
+        lines.map((used) => [used, false]),
+        name,
+      );
+    }
+    assert.deepEqual(await Promise.all(waiting), ["woken", { index: 0, value: "woken" }]);
+  } finally {
+    watchLines(undefined);
+  }
+  assert.equal(line().line.size, 0);
+  assert.deepEqual(told, []);
 });

@@ -101,8 +101,7 @@ export class Wait implements InLine {
       this.onCut(error);
       return;
     }
-    const clock = this.#over();
-    if (clock === undefined) return;
+    const clock = this.#over()!; // whoever cuts it has found it waiting
     this.handled();
     clock.inTurn(this.#reject, error);
     this.on?.left?.();
@@ -127,8 +126,7 @@ export class Wait implements InLine {
 
   leave(): void {
     const { node, older, newer } = this;
-    if (node === undefined) return;
-    if (newer === undefined) node.waits = older;
+    if (newer === undefined) node!.waits = older;
     else newer.older = older;
     if (older !== undefined) older.newer = newer;
     this.older = this.newer = this.node = undefined;

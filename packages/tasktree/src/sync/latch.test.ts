@@ -31,6 +31,7 @@ test("Latch.wait() waits while it is closed, and passes while it is open", async
     assert.equal(await moveOnAfter(10, () => latch.wait().then(() => "passed")), undefined);
     assert.deepEqual(latch.statistics(), closed);
     await new Latch({ open: true }).wait();
+    assert.equal(new Latch().describe(), "latch (closed)");
   });
 });
 

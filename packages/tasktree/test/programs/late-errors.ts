@@ -1,6 +1,7 @@
 /** Errors that nobody awaits. The argument says where they happen; it tells how `run` ended. */
 import {
   abandonOnCancel,
+  all,
   currentSignal,
   moveOnAfter,
   outside,
@@ -65,6 +66,8 @@ const scenarios: Record<string, () => unknown> = {
     await leaveBehind(() => fail(late));
     await sleepForever();
   },
+  "rejection in a turn that is over": () =>
+    all([() => void setTimeout(() => reject(late), 5), sleepForever], { limit: 1 }),
   "in no context": sleepForever,
   "in no context, for a while": async () => (await sleep(60), "fine"),
   "rejection outside": () => {

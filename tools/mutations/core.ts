@@ -17,8 +17,8 @@ export const ofTheCore: readonly Mutation[] = [
   {
     clause: "K3d",
     file: "packages/tasktree/src/core/group.ts",
-    find: "[...this.#services].toReversed()",
-    replace: "[...this.#services]",
+    find: "[...services].toReversed()",
+    replace: "[...services]",
   },
   {
     clause: "K3e",
@@ -221,7 +221,7 @@ export const ofTheCore: readonly Mutation[] = [
   {
     clause: "K3c",
     file: "packages/tasktree/src/core/group.ts",
-    find: "(this.children?.size ?? 0) - this.#services.size",
+    find: "(this.children?.size ?? 0) - (this.#services?.size ?? 0)",
     replace: "this.children?.size ?? 0",
   },
   {

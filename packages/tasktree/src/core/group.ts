@@ -13,14 +13,17 @@ import type { OpenTaskGroup, SpawnOptions, TaskGroup, TaskGroupOptions } from ".
 import { TaskNode, type Task, type TaskMode } from "./task.ts";
 import { WaitList } from "./wait-list.ts";
 
+/** Most groups have no failures and no services: an array and a set less for each. */
+const none: unknown[] = [];
+
 export class GroupNode extends ScopeNode implements OpenTaskGroup {
   readonly #collect: boolean;
   /** Not bound to a block. */
   readonly #open: boolean;
-  #failures: unknown[] = [];
+  #failures: unknown[] = none;
   /** How many tasks run that are no services. */
   #tasks = 0;
-  readonly #services = new Set<TaskNode>();
+  #services: Set<TaskNode> | undefined = undefined;
   /** Counts those ever added: shows whether one came meanwhile. */
   #servicesAdded = 0;
   /** Attempts that failed and were awaited by nobody yet. */
@@ -118,7 +121,7 @@ export class GroupNode extends ScopeNode implements OpenTaskGroup {
   }
 
   #addService(task: TaskNode): void {
-    this.#services.add(task);
+    (this.#services ??= new Set()).add(task);
     this.#servicesAdded++;
   }
 
@@ -136,7 +139,7 @@ export class GroupNode extends ScopeNode implements OpenTaskGroup {
   }
 
   childEnded(task: TaskNode, error: unknown): void {
-    if (task.mode === "service") this.#services.delete(task);
+    if (task.mode === "service") this.#services!.delete(task);
     else this.#tasks--;
     if (task.status === "failed" && task.mode !== "starting") {
       if (task.mode !== "attempt") this.fail(error, this.#collect);
@@ -163,7 +166,7 @@ export class GroupNode extends ScopeNode implements OpenTaskGroup {
 
   /** How many children keep the group open: its tasks, and scopes that somebody has left open. */
   get #ordinary(): number {
-    return (this.children?.size ?? 0) - this.#services.size;
+    return (this.children?.size ?? 0) - (this.#services?.size ?? 0);
   }
 
   // --- failures
@@ -177,6 +180,7 @@ export class GroupNode extends ScopeNode implements OpenTaskGroup {
     this.root.report(error, this);
     const primary = this.#failures[0];
     if (this.#failures.length === 0 || this.#collect || !isObject(primary)) {
+      if (this.#failures === none) this.#failures = [];
       if (!isObject(error) || !this.#failures.includes(error)) this.#failures.push(error);
     } else if (suppress(primary, error)) {
       this.root.instruments?.failureSuppressed(error, primary, this);
@@ -246,7 +250,7 @@ export class GroupNode extends ScopeNode implements OpenTaskGroup {
       if (this.#tasks === 0) this.closeNewcomers();
       return new Promise<void>((resolve) => (this.#onlyServices = resolve));
     }
-    if (this.#services.size > 0) return this.#endServices();
+    if (this.#services !== undefined && this.#services.size > 0) return this.#endServices(this.#services);
     const refusedLate = this.#refusedLate;
     this.#refusedLate = false;
     return refusedLate ? refused(this)?.catch(ignore) : undefined;
@@ -264,10 +268,10 @@ export class GroupNode extends ScopeNode implements OpenTaskGroup {
   }
 
   /** Last started first; returns early when somebody was spawned meanwhile. */
-  async #endServices(): Promise<void> {
+  async #endServices(services: ReadonlySet<TaskNode>): Promise<void> {
     const added = this.#servicesAdded;
-    for (const service of [...this.#services].toReversed()) {
-      if (!this.#services.has(service)) continue;
+    for (const service of [...services].toReversed()) {
+      if (!services.has(service)) continue;
       await this.#endService(service);
       if (this.#ordinary > 0 || this.#servicesAdded !== added) return;
     }

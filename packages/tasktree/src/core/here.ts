@@ -29,12 +29,27 @@ export function currentSignal(): AbortSignal {
   return here().handOut().workSignal;
 }
 
+/** Whether any scope surrounds the running code: outside of all, nothing is ever cancelled. Not a checkpoint. */
+export function isInScope(): boolean {
+  const node = here();
+  return node.parent !== undefined || !node.root.implicit;
+}
+
 /**
  * Whether the code of the scope around, or of something inside it, has been told of a cancellation that reaches this
  * scope: what it throws from then on may come from its cleanup. Not a checkpoint.
  */
 export function wasCut(): boolean {
   return here().wasCut;
+}
+
+/**
+ * Whether the grace of a cancellation is over here: cleanup that begins now can wait for nothing, and closes by force. Not a
+ * checkpoint.
+ */
+export function graceIsOver(): boolean {
+  const { force, root } = here();
+  return force !== undefined && root.clock.now() >= force.cutoff;
 }
 
 /** The time on the run's clock, in milliseconds since an arbitrary moment: what deadlines count in. */

@@ -20,6 +20,8 @@ let owner: Host | undefined;
 let signalled = false;
 /** How many runs there are. */
 let attached = 0;
+/** What is to be done before a forced exit. */
+const lastCalls = new Set<() => void>();
 
 export class Host {
   /** Resolves when there is no point in waiting for the tree any longer. */
@@ -90,6 +92,7 @@ export class Host {
   };
 
   #forceExit(): void {
+    for (const call of lastCalls) makeLastCall(call);
     console.error(`tasktree: gave up what is still alive:\n${dumpTree(this.#root)}`);
     process.exit(128 + signalNumbers[this.#signal!]);
   }
@@ -122,6 +125,23 @@ export class Host {
     }
     this.#lastSteps = clock.steps;
     clock.set(this.#quiet, clock.now() + quietAfter);
+  }
+}
+
+/**
+ * Calls `fn` when a run gives up what is alive and exits the process (rule R2), for what must not outlive it. `fn` cannot wait; what
+ * it throws is printed. The returned function takes it back. Not a checkpoint.
+ */
+export function onForcedExit(fn: () => void): () => void {
+  lastCalls.add(fn);
+  return () => void lastCalls.delete(fn);
+}
+
+function makeLastCall(call: () => void): void {
+  try {
+    call();
+  } catch (error) {
+    console.error(error);
   }
 }
 

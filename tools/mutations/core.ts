@@ -515,9 +515,9 @@ export const ofTheCore: readonly Mutation[] = [
   {
     clause: "C3c",
     file: "packages/tasktree/src/core/cancel-scope.ts",
-    find: "(scope) => runScope(scope, fn),\n  );\n}\n\n/** A node",
+    find: "(scope) => runScope(scope, fn, leaveScope),\n  );\n}\n\n/** A node",
     replace:
-      "(scope) => runScope(scope, scope.freshlyCut ? () => Promise.reject(scope.force!.error) : fn),\n  );\n}\n\n/** A node",
+      "(scope) => runScope(scope, scope.freshlyCut ? () => Promise.reject(scope.force!.error) : fn, leaveScope),\n  );\n}\n\n/** A node",
   },
   {
     clause: "C4a",
@@ -750,8 +750,8 @@ export const ofTheCore: readonly Mutation[] = [
   {
     clause: "D2a",
     file: "packages/tasktree/src/timeouts.ts",
-    find: "if (scope.deadlineReached) throw timeout(scope, when);",
-    replace: "throw timeout(scope, when);",
+    find: "if (scope.deadlineReached) throw timeout(scope, word, ms);",
+    replace: "throw timeout(scope, word, ms);",
   },
   {
     clause: "D2b",

@@ -1,9 +1,9 @@
 /** Time: pauses and deadlines, each made of the one before. */
 import { checkDeadline, checkFunction, checkMilliseconds } from "./core/check.ts";
-import { inScope, leavingWith, runScope } from "./core/block.ts";
+import { inScope, leaveScope, leavingWith, runScope, type Result } from "./core/block.ts";
 import { openScope } from "./core/cancel-scope.ts";
 import { passed, refused } from "./core/checkpoint.ts";
-import { here } from "./core/current.ts";
+import { here, type Locals } from "./core/current.ts";
 import type { Scope, ScopeNode } from "./core/scope.ts";
 import { timeless, Wait } from "./core/wait-list.ts";
 import { brief, isObject, suppress, TimeoutError, WorkCancelledError } from "./errors.ts";
@@ -76,8 +76,8 @@ function sleepIn(node: ScopeNode, deadline: number): Promise<void> {
  */
 export function moveOnAt<T>(deadline: number, fn: (scope: Scope) => T | PromiseLike<T>): Promise<T | undefined> {
   return inScope(
-    () => deadlineScope("move on at a time", deadline, fn),
-    (scope) => runScope(scope, fn),
+    (parent, locals) => deadlineScope("move on at a time", deadline, fn, parent, locals),
+    (scope) => runScope(scope, fn, leaveScope),
   );
 }
 
@@ -98,16 +98,17 @@ export function moveOnAt<T>(deadline: number, fn: (scope: Scope) => T | PromiseL
  */
 export function moveOnAfter<T>(ms: number, fn: (scope: Scope) => T | PromiseLike<T>): Promise<T | undefined> {
   return inScope(
-    () => deadlineScope("move on after a time", deadlineIn("moveOnAfter", ms), fn),
-    (scope) => runScope(scope, fn),
+    (parent, locals) =>
+      deadlineScope("move on after a time", deadlineIn("moveOnAfter", ms, parent), fn, parent, locals),
+    (scope) => runScope(scope, fn, leaveScope),
   );
 }
 
 /** As {@link failAfter}, with an absolute deadline on the run's clock. */
 export function failAt<T>(deadline: number, fn: (scope: Scope) => T | PromiseLike<T>): Promise<T> {
   return inScope(
-    () => deadlineScope("fail at a time", deadline, fn),
-    (scope) => failIn(scope, fn, `at ${deadline} ms`),
+    (parent, locals) => deadlineScope("fail at a time", deadline, fn, parent, locals),
+    (scope) => runScope(scope, fn, (_, result) => leaveInTime(scope, result, "at", deadline)),
   );
 }
 
@@ -132,44 +133,50 @@ export function failAt<T>(deadline: number, fn: (scope: Scope) => T | PromiseLik
  */
 export function failAfter<T>(ms: number, fn: (scope: Scope) => T | PromiseLike<T>): Promise<T> {
   return inScope(
-    () => deadlineScope("fail after a time", deadlineIn("failAfter", ms), fn),
-    (scope) => failIn(scope, fn, `after ${ms} ms`),
+    (parent, locals) => deadlineScope("fail after a time", deadlineIn("failAfter", ms, parent), fn, parent, locals),
+    (scope) => runScope(scope, fn, (_, result) => leaveInTime(scope, result, "after", ms)),
   );
 }
 
-function deadlineIn(what: string, ms: number): number {
-  const node = here();
+function deadlineIn(what: string, ms: number, node: ScopeNode): number {
   checkMilliseconds(what, ms, node);
   return node.root.clock.now() + ms;
 }
 
-function deadlineScope(what: string, deadline: number, fn: { readonly name: string }): ScopeNode {
-  const node = here();
-  checkFunction(what, fn, node);
-  checkDeadline(deadline, node);
-  return openScope("scope", fn.name === "" ? { deadline } : { deadline, name: fn.name });
+function deadlineScope(
+  what: string,
+  deadline: number,
+  fn: { readonly name: string },
+  parent: ScopeNode,
+  locals: Locals | undefined,
+): ScopeNode {
+  checkFunction(what, fn, parent);
+  checkDeadline(deadline, parent);
+  return openScope("scope", fn.name === "" ? { deadline } : { deadline, name: fn.name }, parent, locals);
 }
 
-async function failIn<T>(scope: ScopeNode, fn: (scope: Scope) => T | PromiseLike<T>, when: string): Promise<T> {
+/** What `failAt` and `failAfter` make of the end of their scope. */
+function leaveInTime<T>(scope: ScopeNode, result: Result<T>, word: "at" | "after", ms: number): T {
   let value: T | undefined;
   try {
-    value = await runScope(scope, fn);
+    value = leaveScope(scope, result);
   } catch (error) {
     if (!scope.deadlineReached || isCancellation(error, scope)) throw error;
-    const late = timeout(scope, when);
+    const late = timeout(scope, word, ms);
     if (!isObject(error))
       throw new AggregateError([error, late], `${brief(error)}, and ${late.message}`, { cause: error });
     suppress(error, late);
     throw error;
   }
   if (!scope.caught) return value as T;
-  if (scope.deadlineReached) throw timeout(scope, when);
+  if (scope.deadlineReached) throw timeout(scope, word, ms);
   throw leavingWith(
     scope,
     new WorkCancelledError(`Scope '${scope.path}' was cancelled before its deadline`, { cause: scope.own!.error }),
   );
 }
 
-function timeout(scope: ScopeNode, when: string): TimeoutError {
-  return new TimeoutError(`Timed out ${when}: '${scope.path}'`, { deadline: scope.deadline, cause: scope.own!.error });
+function timeout(scope: ScopeNode, word: string, ms: number): TimeoutError {
+  const message = `Timed out ${word} ${ms} ms: '${scope.path}'`;
+  return new TimeoutError(message, { deadline: scope.deadline, cause: scope.own!.error });
 }

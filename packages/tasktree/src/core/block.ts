@@ -2,7 +2,7 @@
 import { brief, isCancelled, isObject, suppress, WorkCancelledError } from "../errors.ts";
 import { passed, refused } from "./checkpoint.ts";
 import { failuresIn, isCancellation } from "./classify.ts";
-import { enter, here } from "./current.ts";
+import { currentFrame, enter, here, hereIn, type Locals } from "./current.ts";
 import type { ScopeNode } from "./scope.ts";
 
 export type Result<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown };
@@ -19,15 +19,19 @@ export function pauseAfter(scope: ScopeNode): Promise<void> | undefined {
 
 function ignore(): void {}
 
-/** Opens a scope and runs something in it; what goes wrong on opening rejects. */
-export function inScope<S extends ScopeNode, T>(open: () => S, run: (scope: S) => Promise<T>): Promise<T> {
+/** Opens a scope where the running code is, and runs something in it; what goes wrong on opening rejects. */
+export function inScope<S extends ScopeNode, T>(
+  open: (parent: ScopeNode, locals: Locals | undefined) => S,
+  run: (scope: S) => Promise<T>,
+): Promise<T> {
+  const frame = currentFrame(); // looked up once: each look costs a part of what a scope does
+  const parent = hereIn(frame);
   let scope: S;
   try {
-    scope = open();
+    scope = open(parent, frame?.locals);
   } catch (error) {
     // Code that a cancelled scope has left behind must not spin: it is told as by a checkpoint.
-    const node = here();
-    return (error === node.force?.error ? refused(node) : undefined) ?? Promise.reject(error);
+    return (error === parent.force?.error ? refused(parent) : undefined) ?? Promise.reject(error);
   }
   const promise = run(scope);
   scope.handle = promise;
@@ -48,11 +52,12 @@ export function quiet<T>(run: () => Promise<T>): Promise<T> {
   return promise;
 }
 
-/** Runs `fn(scope)`, closes what was opened inside and left, and leaves the scope. */
-export async function runScope<T>(
+/** Runs `fn(scope)`, closes what was opened inside and left, and leaves the scope: gives what `leave` does, or throws that. */
+export async function runScope<T, R>(
   scope: ScopeNode,
   fn: (scope: ScopeNode) => T | PromiseLike<T>,
-): Promise<T | undefined> {
+  leave: (scope: ScopeNode, result: Result<T>) => R,
+): Promise<R> {
   let result: Result<T>;
   try {
     result = { ok: true, value: await callInside(scope, fn) };
@@ -62,7 +67,7 @@ export async function runScope<T>(
   const pause = pauseAfter(scope);
   if (pause !== undefined) await pause;
   for (let left = scope.closeChildren(); left !== undefined; left = scope.closeChildren()) await left;
-  return leaveScope(scope, result);
+  return leave(scope, result);
 }
 
 function callBlock<S, T>(fn: (scope: S) => T, scope: S): T {

@@ -7,8 +7,8 @@ import {
   checkOptions,
   within,
 } from "./check.ts";
-import { runScope, inScope } from "./block.ts";
-import { currentFrame, here } from "./current.ts";
+import { inScope, leaveScope, runScope } from "./block.ts";
+import type { Locals } from "./current.ts";
 import { ScopeNode, type Scope, type ScopeKind, type ScopeSettings } from "./scope.ts";
 import { linkSignal } from "./signal-bridge.ts";
 import { brief, InvalidStateError } from "../errors.ts";
@@ -48,20 +48,24 @@ export function withCancelScope<T>(
   options: CancelScopeOptions = {},
 ): Promise<T | undefined> {
   return inScope(
-    () => {
-      checkFunction("open a cancel scope", fn, here());
-      return openScope("scope", options);
+    (parent, locals) => {
+      checkFunction("open a cancel scope", fn, parent);
+      return openScope("scope", options, parent, locals);
     },
-    (scope) => runScope(scope, fn),
+    (scope) => runScope(scope, fn, leaveScope),
   );
 }
 
 /** A node below the running code's, its options checked and put in force. */
-export function openScope(kind: ScopeKind, options: CancelScopeOptions & ScopeSettings): ScopeNode {
-  const parent = here();
+export function openScope(
+  kind: ScopeKind,
+  options: CancelScopeOptions & ScopeSettings,
+  parent: ScopeNode,
+  locals: Locals | undefined,
+): ScopeNode {
   checkScopeOptions(options, parent);
   checkLiving("open a scope", parent);
-  return settle(new ScopeNode(kind, parent, parent.root, currentFrame()?.locals, options.name, options), options);
+  return settle(new ScopeNode(kind, parent, parent.root, locals, options.name, options), options);
 }
 
 /** Code that a cancelled scope has left behind opens nothing. */
@@ -103,11 +107,11 @@ export function settle<S extends ScopeNode>(scope: S, options: CancelScopeOption
  */
 export function shield<T>(fn: () => T | PromiseLike<T>, options: { readonly timeout: number }): Promise<T> {
   return inScope(
-    () => {
-      checkFunction("shield", fn, here());
-      return openScope("shield", { shield: checkedTimeout(options, here()) });
+    (parent, locals) => {
+      checkFunction("shield", fn, parent);
+      return openScope("shield", { shield: checkedTimeout(options, parent) }, parent, locals);
     },
-    (scope) => runScope(scope, () => fn()) as Promise<T>,
+    (scope) => runScope(scope, () => fn(), leaveScope) as Promise<T>,
   );
 }
 

@@ -63,7 +63,11 @@ export function setImplicitRoot(root: () => ScopeNode): void {
  * ```
  */
 export function here(): ScopeNode {
-  const frame = store.getStore();
+  return hereIn(store.getStore());
+}
+
+/** {@link here}, where the frame is known. */
+export function hereIn(frame: Frame | undefined): ScopeNode {
   if (frame === undefined) return implicitRoot();
   const { node } = frame;
   if (frame.turn?.over === true) return node.parent!.living();

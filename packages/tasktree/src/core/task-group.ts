@@ -3,7 +3,7 @@ import { brief } from "../errors.ts";
 import { inScope } from "./block.ts";
 import { checkLiving, checkScopeOptions, settle, type CancelScopeOptions } from "./cancel-scope.ts";
 import { checkFunction, checkOptions, within } from "./check.ts";
-import { currentFrame, here } from "./current.ts";
+import { currentFrame, here, type Locals } from "./current.ts";
 import { GroupNode } from "./group.ts";
 import type { Scope, ScopeNode } from "./scope.ts";
 import type { Task } from "./task.ts";
@@ -96,9 +96,9 @@ export function withTaskGroup<T>(
   options: TaskGroupOptions = {},
 ): Promise<T> {
   return inScope(
-    () => {
-      checkFunction("open a task group", fn, here());
-      return openGroup(here(), options, false);
+    (parent, locals) => {
+      checkFunction("open a task group", fn, parent);
+      return openGroup(parent, locals, options, false);
     },
     (group) => group.runBlock(fn),
   );
@@ -122,18 +122,18 @@ export function openTaskGroup(options: OpenTaskGroupOptions = {}): OpenTaskGroup
   if (parent !== undefined && parent !== "scope" && parent !== "root") {
     throw new TypeError(`Cannot use ${brief(parent)} as parent${within(here())}: wanted "scope" or "root"`);
   }
-  const group = openGroup(parent === "root" ? here().root.node : here(), options, true);
+  const group = openGroup(parent === "root" ? here().root.node : here(), currentFrame()?.locals, options, true);
   // Where everything is cancelled nobody can be spawned, and nothing will be told: it has ended soon.
   if (group.freshlyCut) void Promise.resolve().then(() => group.childLeft());
   return group;
 }
 
-function openGroup(parent: ScopeNode, options: TaskGroupOptions, open: boolean): GroupNode {
+function openGroup(parent: ScopeNode, locals: Locals | undefined, options: TaskGroupOptions, open: boolean): GroupNode {
   checkScopeOptions(options, parent);
   const { failures } = options;
   if (failures !== undefined && failures !== "cancel" && failures !== "collect") {
     throw new TypeError(`Cannot use ${brief(failures)} as failures${within(parent)}: wanted "cancel" or "collect"`);
   }
   checkLiving("open a group", parent);
-  return settle(new GroupNode("group", parent, parent.root, currentFrame()?.locals, options, open), options);
+  return settle(new GroupNode("group", parent, parent.root, locals, options, open), options);
 }

@@ -119,4 +119,12 @@ export const clauses: Record<string, string> = {
   R6a: "a promise rejected unhandled in a living task's context fails that task; in an ended one's, its root",
   R6b: "in no context, the host root; the same for uncaught exceptions",
   R6c: "cancellations and errors already reported are ignored",
+  P1a: "leaving or cancelling the block ends the whole group",
+  P1b: "KILL at the cut-off, or without grace",
+  P1c: "a process that has left by setsid is not ended",
+  P2a: "what is left of the group ends with its leader",
+  P3a: "nothing outlives the program",
+  P3b: "a forced exit kills",
+  P4a: "another exit code than 0, or a signal, is a ProcessError unless check is false",
+  P4b: "what is collected is bounded",
 };

@@ -35,8 +35,8 @@ export const ofStreams: readonly Mutation[] = [
   {
     clause: "N1",
     file: "packages/tasktree/src/internal/byte-queue.ts",
-    find: "this.#ring.set(bytes.subarray(upToTheEnd), 0);",
-    replace: "",
+    find: "    this.#start = 0;\n    this.#array = to;",
+    replace: "    this.#array = to;",
   },
   {
     clause: "N2",

@@ -150,6 +150,106 @@ export class BusyError extends BrandedError {
   }
 }
 
+/** The other side has ended in the middle of what was to be read. What had come is still there to be read. */
+export class IncompleteReadError extends BrandedError {
+  static readonly brand: unique symbol = Symbol.for("tasktree.IncompleteReadError") as never;
+  declare readonly code: "TASKTREE_INCOMPLETE_READ";
+  /** What had come, and is still there. */
+  readonly partial: Uint8Array;
+  /** How many bytes were wanted; undefined if that many up to a delimiter. */
+  readonly expected: number | undefined;
+
+  constructor(message: string, options: { partial: Uint8Array; expected?: number | undefined; cause?: unknown }) {
+    super("IncompleteReadError", "TASKTREE_INCOMPLETE_READ", message, checked("IncompleteReadError", options).cause);
+    this.partial = options.partial;
+    this.expected = options.expected;
+  }
+}
+
+/** Something is larger than you allow: a line, a message, what a program prints. */
+export class LimitExceededError extends BrandedError {
+  static readonly brand: unique symbol = Symbol.for("tasktree.LimitExceededError") as never;
+  declare readonly code: "TASKTREE_LIMIT_EXCEEDED";
+  /** The limit, in what it counts: bytes, unless the message says otherwise. */
+  readonly limit: number;
+
+  constructor(message: string, options: { limit: number; cause?: unknown }) {
+    super("LimitExceededError", "TASKTREE_LIMIT_EXCEEDED", message, checked("LimitExceededError", options).cause);
+    this.limit = options.limit;
+  }
+}
+
+/** What {@link ProcessError} tells about its process. */
+export interface ProcessDetails {
+  readonly command: string;
+  readonly exitCode?: number | undefined;
+  readonly signal?: string | undefined;
+  readonly stdout?: string | Uint8Array;
+  readonly stderr?: string | Uint8Array;
+  readonly cause?: unknown;
+}
+
+/** A process could not be started (`cause` is the system's error), or has ended with another exit code than 0. */
+export class ProcessError extends BrandedError {
+  static readonly brand: unique symbol = Symbol.for("tasktree.ProcessError") as never;
+  declare readonly code: "TASKTREE_PROCESS";
+  /** What was to be run. */
+  readonly command: string;
+  /** Undefined if a signal has ended it, or it was not started. */
+  readonly exitCode: number | undefined;
+  /** The signal that has ended it. */
+  readonly signal: string | undefined;
+  /** What it has printed, as far as that was collected. */
+  declare readonly stdout: string | Uint8Array;
+  /** What it has printed to standard error, as far as that was collected. */
+  declare readonly stderr: string | Uint8Array;
+
+  constructor(message: string, details: ProcessDetails) {
+    super("ProcessError", "TASKTREE_PROCESS", message, checked("ProcessError", details).cause);
+    this.command = details.command;
+    this.exitCode = details.exitCode;
+    this.signal = details.signal;
+    // Not enumerable, so that who logs the error does not log megabytes.
+    define(this, "stdout", details.stdout ?? "");
+    define(this, "stderr", details.stderr ?? "");
+  }
+}
+
+/** What was asked of an HTTP client may not be done, or leads nowhere, however often it is tried; `cause` says more, if anything. */
+export class HttpError extends BrandedError {
+  static readonly brand: unique symbol = Symbol.for("tasktree.HttpError") as never;
+  declare readonly code: "TASKTREE_HTTP";
+
+  constructor(message: string, options: { cause?: unknown } = {}) {
+    super("HttpError", "TASKTREE_HTTP", message, checked("HttpError", options).cause);
+  }
+}
+
+/** What {@link HttpStatusError} tells about the answer. */
+export interface HttpStatusDetails {
+  readonly status: number;
+  readonly method: string;
+  readonly url: string;
+  readonly cause?: unknown;
+}
+
+/** A server has answered with a status other than 2xx, where success was asked for. */
+export class HttpStatusError extends BrandedError {
+  static readonly brand: unique symbol = Symbol.for("tasktree.HttpStatusError") as never;
+  declare readonly code: "TASKTREE_HTTP_STATUS";
+  readonly status: number;
+  readonly method: string;
+  /** Of the last of the redirects, if there were any; with its query, which the message leaves out. */
+  readonly url: string;
+
+  constructor(message: string, details: HttpStatusDetails) {
+    super("HttpStatusError", "TASKTREE_HTTP_STATUS", message, checked("HttpStatusError", details).cause);
+    this.status = details.status;
+    this.method = details.method;
+    this.url = details.url;
+  }
+}
+
 /** What waits can never be woken. `report` names every task and what it waits for. */
 export class DeadlockError extends BrandedError {
   static readonly brand: unique symbol = Symbol.for("tasktree.DeadlockError") as never;
@@ -238,6 +338,11 @@ for (const type of [
   BrokenError,
   EndOfStream,
   BusyError,
+  IncompleteReadError,
+  LimitExceededError,
+  ProcessError,
+  HttpError,
+  HttpStatusError,
   DeadlockError,
   StuckTaskError,
   ScheduleError,

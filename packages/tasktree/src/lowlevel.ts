@@ -10,6 +10,10 @@ export {
   currentTask,
   draw,
   drainingChoice,
+  graceIsOver,
+  isCancellationHere,
+  isInScope,
+  nearestDeadline,
   now,
   outside,
   taskAt,
@@ -28,6 +32,7 @@ export {
   type SpawnOptions,
 } from "./core/task-group.ts";
 export { abandonOnCancel, type AbandonOptions } from "./core/abandon-on-cancel.ts";
+export { onForcedExit } from "./core/host.ts";
 export { addInstrument } from "./core/run.ts";
 export type { Instrument } from "./core/instrument.ts";
 export type { Named, Scope } from "./core/scope.ts";

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import * as tasktree from "../src/index.ts";
 import { addInstrument, bound, Timer } from "../src/lowlevel.ts";
 import { MemoryQueue } from "../src/queues/index.ts";
-import { memoryStreamPair } from "../src/streams/index.ts";
+import { BufferedReader, fromReadableStream, fromWritableStream, memoryStreamPair } from "../src/streams/index.ts";
 import { runVirtual, Sequencer, SimulatedNetwork, tracked, VirtualClock, withLeakCheck } from "../src/testing/index.ts";
 import { rejection } from "./rejection.ts";
 
@@ -24,6 +24,11 @@ const calls: Record<string, () => unknown> = {
   "make a queue": () => new MemoryQueue(wrong),
   "close queue": () => new MemoryQueue().close(wrong),
   "make streams": () => memoryStreamPair(wrong),
+  "make a buffered reader": () => new BufferedReader(memoryStreamPair()[0], wrong),
+  "read everything": () => new BufferedReader(memoryStreamPair()[0]).readAll(wrong),
+  "read from a web stream": () => fromReadableStream(new ReadableStream(), wrong),
+  "write to a web stream": () => fromWritableStream(new WritableStream(), wrong),
+  "make a LimitExceededError": () => new tasktree.LimitExceededError("long", wrong),
   "make a clock": () => new VirtualClock(wrong),
   "make a sequencer": () => new Sequencer(wrong),
   "listen on 'a:1'": () => new SimulatedNetwork().host("a").listen(1, wrong),

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { rejection } from "../../test/rejection.ts";
 import { virtually } from "../../test/virtual.ts";
 import { checkpoint, moveOnAfter, shield, sleep, sleepForever, withCancelScope, withTaskGroup } from "../index.ts";
-import { wasCut } from "../lowlevel.ts";
+import { graceIsOver, wasCut } from "../lowlevel.ts";
 import { waitAllTasksBlocked } from "../testing/index.ts";
 
 test("C2e wasCut() tells whether code here or inside was told of a cancellation that reaches this scope", () =>
@@ -67,4 +67,23 @@ test("C2e wasCut() in cleanup does not count what was told before it began", () 
         assert.deepEqual(await told, [false, true]);
       });
     });
+  }));
+
+test("C2j graceIsOver() tells from the cut-off on that cleanup can wait for nothing", () =>
+  virtually(async () => {
+    const seen: boolean[] = [graceIsOver()];
+    await withCancelScope(
+      async (scope) => {
+        scope.cancel();
+        seen.push(graceIsOver());
+        await rejection(checkpoint());
+        await sleep(9);
+        seen.push(graceIsOver());
+        await rejection(sleep(9));
+        seen.push(graceIsOver());
+        await shield(async () => void seen.push(graceIsOver()), { timeout: 10 });
+      },
+      { grace: 10 },
+    );
+    assert.deepEqual(seen, [false, false, false, true, false]);
   }));

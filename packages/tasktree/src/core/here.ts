@@ -1,5 +1,6 @@
 /** What surrounds the running code. */
 import { checkFunction } from "./check.ts";
+import { isCancellation } from "./classify.ts";
 import type { Choice } from "./choice.ts";
 import { here } from "./current.ts";
 import type { Scope, ScopeNode } from "./scope.ts";
@@ -44,6 +45,14 @@ export function wasCut(): boolean {
 }
 
 /**
+ * Whether `error` is the cancellation of a scope around the running code, however it is wrapped, and no failure (rule C6). Not a
+ * checkpoint.
+ */
+export function isCancellationHere(error: unknown): boolean {
+  return isCancellation(error, here());
+}
+
+/**
  * Whether the grace of a cancellation is over here: cleanup that begins now can wait for nothing, and closes by force. Not a
  * checkpoint.
  */
@@ -55,6 +64,21 @@ export function graceIsOver(): boolean {
 /** The time on the run's clock, in milliseconds since an arbitrary moment: what deadlines count in. */
 export function now(): number {
   return here().root.clock.now();
+}
+
+/**
+ * When the running code will be cut at the latest, as far as that is set: the earliest deadline around it that no shield hides;
+ * in cleanup after a cancellation also the end of its grace. Infinity if there is none. Not a checkpoint.
+ */
+export function nearestDeadline(): number {
+  const start = here();
+  let nearest = start.force?.cutoff ?? Infinity;
+  for (let node: ScopeNode | undefined = start; node !== undefined; node = node.parent) {
+    // The deadline of a scope that is cancelled already changes nothing.
+    if (!node.cancelRequested) nearest = Math.min(nearest, node.deadline);
+    if (node.hides) return Math.min(nearest, node.shieldEnd);
+  }
+  return nearest;
 }
 
 /**

@@ -79,6 +79,17 @@ describe("signals", () => {
     assert.doesNotMatch(ended.stderr, /obedient/);
   });
 
+  test("R2b before a forced exit the last calls are made, and one that throws is printed", async () => {
+    const child = startFile(program("last-calls.ts"));
+    await child.printed("ready");
+    child.kill("SIGINT");
+    await child.printed("cancelled");
+    child.kill("SIGINT");
+    const { code, stdout, stderr } = await child.ended;
+    assert.deepEqual([code, stdout], [130, "ready\ncancelled\nfirst call\nlast call\n"]);
+    assert.match(stderr, /rror: of a call[^]*gave up what is still alive/);
+  });
+
   test("R2b a second signal of another kind is a second signal too", async () => {
     const child = startFile(program("stubborn.ts"));
     await child.printed("ready");

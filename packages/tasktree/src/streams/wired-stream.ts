@@ -8,8 +8,9 @@
 import { brief, BrokenError, BusyError, ClosedError } from "../errors.ts";
 import { ByteQueue } from "../internal/byte-queue.ts";
 import { isCount } from "../internal/count.ts";
-import { here, passed, quiet, refused } from "../lowlevel.ts";
+import { here, passed, refused } from "../lowlevel.ts";
 import type { ByteStream, ByteStreamStatistics } from "./byte-stream.ts";
+import { chunksOf } from "./chunk-steps.ts";
 import { WatchedLine } from "./watched-line.ts";
 
 /** What an end tells the other one. */
@@ -130,7 +131,7 @@ export class WiredStream implements ByteStream {
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Uint8Array, undefined> {
-    return { next: () => quiet(() => this.read().then(asStep)) };
+    return chunksOf(this);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -248,10 +249,4 @@ export class WiredStream implements ByteStream {
   #wrongBytes(bytes: unknown): TypeError {
     return new TypeError(`Cannot write ${brief(bytes)} to ${this.#name}: wanted a Uint8Array`);
   }
-}
-
-const finished: IteratorResult<never, undefined> = { done: true, value: undefined };
-
-function asStep(chunk: Uint8Array | undefined): IteratorResult<Uint8Array, undefined> {
-  return chunk === undefined ? finished : { done: false, value: chunk };
 }

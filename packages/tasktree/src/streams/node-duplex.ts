@@ -1,0 +1,108 @@
+import type { Duplex } from "node:stream";
+import type { ByteStream, ByteStreamStatistics } from "./byte-stream.ts";
+import { chunksOf } from "./chunk-steps.ts";
+import { NodeEnd, type NodeEndOptions, type Tear } from "./node-end.ts";
+import { NodeInlet } from "./node-inlet.ts";
+import { NodeOutlet } from "./node-outlet.ts";
+import { checkNodeStream, type NodeStreamOptions } from "./node-source.ts";
+
+/**
+ * A duplex stream of Node, a socket say, as a byte stream. It is the byte stream's from then on: read ahead by at most 64 KiB, and
+ * written so that nothing piles up in Node. `close()` ends it, lets what comes meanwhile fall, and destroys it when everything is
+ * on its way; `abort()` destroys it, a TCP socket by a reset. Its errors come as the cause of `BrokenError`, also one that came
+ * while nobody was there.
+ *
+ * The array of a write that was cut is still the stream's, as far as `bytesWritten` says that it was taken over.
+ *
+ * @throws {TypeError} If it is not a duplex stream.
+ * @example
+ * ```ts
+ * import { fromNodeDuplex } from "tasktree/streams";
+ * import { PassThrough } from "node:stream";
+ * import assert from "node:assert";
+ * await using echo = fromNodeDuplex(new PassThrough());
+ * await echo.write(Buffer.from("hello"));
+ * assert.equal(Buffer.from((await echo.read())!).toString(), "hello");
+ * ```
+ */
+export function fromNodeDuplex(duplex: Duplex, options: NodeStreamOptions = {}): ByteStream {
+  checkNodeStream("duplex", duplex, "on", "resume", "pause", "write", "end");
+  return new NodeDuplex(duplex, options.name ?? "a Node stream", { tear: tearOf(duplex) });
+}
+
+/** Any socket of TCP has a remote port; one under TLS looks like one, but cannot be reset. */
+function tearOf(
+  duplex: Duplex & { resetAndDestroy?(): void; remotePort?: number; encrypted?: true },
+): Tear | undefined {
+  if (duplex.resetAndDestroy === undefined || duplex.remotePort === undefined || duplex.encrypted) return undefined;
+  return () => duplex.resetAndDestroy!();
+}
+
+/** A duplex stream of Node as a byte stream. */
+export class NodeDuplex implements ByteStream {
+  readonly #duplex: Duplex;
+  readonly #end: NodeEnd;
+  readonly #inlet: NodeInlet;
+  readonly #outlet: NodeOutlet;
+
+  constructor(duplex: Duplex, name: string, options: NodeEndOptions = {}) {
+    duplex.allowHalfOpen = true;
+    this.#duplex = duplex;
+    this.#end = new NodeEnd(duplex, name, options);
+    this.#inlet = new NodeInlet(duplex, this.#end);
+    this.#outlet = new NodeOutlet(duplex, this.#end);
+    this.#end.lookBack();
+  }
+
+  get isClosed(): boolean {
+    return this.#end.isClosed;
+  }
+
+  get bytesWritten(): number {
+    return this.#outlet.bytesWritten;
+  }
+
+  read(max?: number): Promise<Uint8Array | undefined> {
+    return this.#inlet.read(max);
+  }
+
+  write(bytes: Uint8Array): Promise<void> {
+    return this.#outlet.write(bytes);
+  }
+
+  closeWriting(): Promise<void> {
+    return this.#outlet.closeWriting();
+  }
+
+  close(): Promise<void> {
+    return this.#end.close(this.#sayAllAndLeave);
+  }
+
+  abort(reason?: unknown): void {
+    this.#end.abort(reason);
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<Uint8Array, undefined> {
+    return chunksOf(this);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  statistics(): ByteStreamStatistics {
+    return { ...this.#inlet.statistics(), ...this.#outlet.statistics() };
+  }
+
+  /** A socket that is closed with bytes unread is reset by the system, and what was written last would be lost. */
+  readonly #sayAllAndLeave = (): void => {
+    const duplex = this.#duplex;
+    if (duplex.writableFinished) {
+      duplex.destroy();
+      return;
+    }
+    duplex.once("finish", () => duplex.destroy());
+    this.#outlet.sayAll();
+    this.#inlet.discard();
+  };
+}

@@ -9,9 +9,10 @@ import timersModule from "node:timers";
 import timersPromises from "node:timers/promises";
 import { promisify } from "node:util";
 import { currentFrame, type Frame } from "../../core/current.ts";
+import { belowAmbient } from "../../ambient/on-top.ts";
 import { InvalidStateError } from "../../errors.ts";
+import { patch } from "../../internal/patch.ts";
 import type { VirtualClock } from "../virtual-clock.ts";
-import { patch } from "./patch.ts";
 import { intervalBy, sleepBy } from "./timers-promises.ts";
 import { virtualDate } from "./virtual-date.ts";
 import { timerMs, VirtualTimer, VirtualTimers } from "./virtual-timers.ts";
@@ -80,9 +81,9 @@ export function watchPlatform(watch: PlatformWatch): () => void {
 function wanted(): void {
   const isWanted = installations.length + watches.size > 0;
   if (isWanted) {
-    unpatch ??= patchAll();
-  } else {
-    unpatch?.();
+    unpatch ??= belowAmbient(patchAll);
+  } else if (unpatch !== undefined) {
+    belowAmbient(unpatch);
     unpatch = undefined;
   }
 }

@@ -39,6 +39,32 @@ const observers = ["testing", "inspector", "cli"];
 /** Folder or file → the Node modules it may import. What is not listed imports none. */
 const nodeModules: Readonly<Record<string, readonly string[] | "any">> = {
   "core/current.ts": ["node:async_hooks"],
+  "streams/node-end.ts": ["node:stream"],
+  "streams/to-node-stream.ts": ["node:stream"],
+  net: ["node:dgram", "node:fs", "node:net", "node:stream", "node:tls"],
+  process: ["node:child_process", "node:fs", "node:os"],
+  ambient: [
+    "node:child_process",
+    "node:dns/promises",
+    "node:events",
+    "node:fs",
+    "node:fs/promises",
+    "node:http",
+    "node:https",
+    "node:module",
+    "node:net",
+    "node:stream",
+    "node:stream/promises",
+    "node:timers/promises",
+    "node:tls",
+    "node:util",
+  ],
+  "http/server/answer.ts": ["node:http"],
+  "http/server/serve-http.ts": ["node:http", "node:https"],
+  "http/client/addresses.ts": ["node:dns", "node:net"],
+  "http/client/decompress.ts": ["node:stream", "node:zlib"],
+  "http/client/options.ts": ["node:net"],
+  fs: ["node:fs", "node:fs/promises", "node:os", "node:path", "node:url"],
   testing: "any",
   inspector: "any",
   cli: "any",
@@ -46,6 +72,7 @@ const nodeModules: Readonly<Record<string, readonly string[] | "any">> = {
 
 /** File → the optional peer it is for. */
 const peers: Readonly<Record<string, string>> = {
+  "http/client/undici.ts": "undici",
   "testing/runners/vitest.ts": "vitest",
 };
 

@@ -1,6 +1,11 @@
+import { ofAmbient } from "./ambient.ts";
 import { ofChannels } from "./channels.ts";
 import { ofCombine } from "./combine.ts";
 import { ofTheCore } from "./core.ts";
+import { ofLinesAndWeb } from "./lines-and-web.ts";
+import { ofProcesses } from "./processes.ts";
+import { ofFs } from "./fs.ts";
+import { ofNet } from "./net.ts";
 import { ofQueues } from "./queues.ts";
 import { ofStreams } from "./streams.ts";
 import { ofSync } from "./sync.ts";
@@ -17,10 +22,15 @@ export interface Mutation {
 }
 
 export const mutations: readonly Mutation[] = [
+  ...ofAmbient,
   ...ofTheCore,
   ...ofSync,
   ...ofChannels,
   ...ofCombine,
+  ...ofFs,
+  ...ofNet,
   ...ofQueues,
   ...ofStreams,
+  ...ofProcesses,
+  ...ofLinesAndWeb,
 ];

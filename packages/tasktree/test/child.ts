@@ -25,6 +25,8 @@ export interface Ended {
 export interface ChildOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
+  /** Runs it as somebody else; only root may. */
+  readonly uid?: number;
 }
 
 /** The path of a program in test/programs. */
@@ -47,12 +49,13 @@ export class Child {
   #stdout = "";
   #stderr = "";
 
-  constructor(file: string, args: readonly string[], { env, cwd }: ChildOptions) {
+  constructor(file: string, args: readonly string[], { env, cwd, uid }: ChildOptions) {
     const inherited = { ...process.env };
     // What this suite runs under must not change what is tested.
     for (const name of ["NODE_TEST_CONTEXT", "NODE_OPTIONS", "TASKTREE_DEBUG"]) delete inherited[name];
     this.#process = spawn(process.execPath, [...runtimeArgs, file, ...args], {
       cwd,
+      uid,
       env: { ...inherited, ...env },
       stdio: ["ignore", "pipe", "pipe"],
       timeout: timeLimit,
@@ -75,6 +78,11 @@ export class Child {
       if (over) throw new Error(`The program ended without printing "${text}"\n${this.#stdout}${this.#stderr}`);
       await Promise.race([once(this.#process.stdout!, "data"), this.ended]);
     }
+  }
+
+  /** What it has printed so far. */
+  get stdout(): string {
+    return this.#stdout;
   }
 
   kill(signal: NodeJS.Signals): void {

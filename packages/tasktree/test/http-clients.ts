@@ -1,0 +1,70 @@
+/** Clients that say what a test wants, byte by byte, and servers that run beside it. */
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import { setTimeout as pause } from "node:timers/promises";
+import type { TaskGroup } from "tasktree";
+import { serveHttp, type HttpHandler, type HttpListener, type ServeHttpOptions } from "tasktree/http";
+
+/** A server as a service of the group. */
+export function served(
+  group: TaskGroup,
+  handler: HttpHandler,
+  options: Partial<ServeHttpOptions> = {},
+): Promise<HttpListener> {
+  const serve = (started: (listener: HttpListener) => void): Promise<void> =>
+    serveHttp(handler, { port: 0, ...options, started });
+  return group.start<HttpListener>(serve, { service: true });
+}
+
+/** A connection on which anything may be said. */
+export class RawClient {
+  readonly socket: Socket;
+  received = "";
+  closed = false;
+
+  static async open({ port }: { readonly port: number }): Promise<RawClient> {
+    const socket = connect(port, "127.0.0.1");
+    await once(socket, "connect");
+    return new RawClient(socket);
+  }
+
+  private constructor(socket: Socket) {
+    this.socket = socket;
+    socket.setEncoding("latin1").on("data", (text: string) => (this.received += text));
+    socket.on("error", () => {}); // a reset is what some tests are about
+    socket.on("close", () => (this.closed = true));
+  }
+
+  say(text: string): void {
+    this.socket.write(text, "latin1");
+  }
+
+  get(path: string, headers = ""): void {
+    this.say(`GET ${path} HTTP/1.1\r\nHost: localhost\r\n${headers}\r\n`);
+  }
+
+  /** Waits until the answer holds `text`. */
+  async has(text: string): Promise<void> {
+    await until(() => this.received.includes(text) || this.closed);
+    if (!this.received.includes(text)) throw new Error(`It was closed without "${text}": ${this.received}`);
+  }
+
+  /** What was received until the other side has closed. */
+  async whole(): Promise<string> {
+    await until(() => this.closed);
+    return this.received;
+  }
+
+  leave(): void {
+    this.socket.destroy();
+  }
+}
+
+/** Waits for what goes on alone: a bound on liveness, not on speed. */
+export async function until(condition: () => boolean): Promise<void> {
+  for (let turn = 0; turn < 20_000; turn++) {
+    if (condition()) return;
+    await pause(1);
+  }
+  throw new Error(`It never came about: ${condition.toString()}`);
+}

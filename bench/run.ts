@@ -1,32 +1,48 @@
-import { execFile, spawnSync } from "node:child_process";
-import { existsSync, writeFileSync } from "node:fs";
-import { availableParallelism, cpus, totalmem } from "node:os";
-import { fileURLToPath } from "node:url";
-import { parseArgs, promisify } from "node:util";
-import type { Figures, Peer, Sample, Scenario, Shape } from "./lib/contract.ts";
-import { type Row, scenarioTable, shapeTable, summarize } from "./lib/report.ts";
+import { writeFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import { goalForms, goals, goalScenarios, goalShapes } from "./goals.ts";
+import type { Peer } from "./lib/contract.ts";
+import { installPeers } from "./lib/inputs.ts";
+import { goalTable, overviewTable } from "./lib/markdown.ts";
+import type { Row } from "./lib/report.ts";
+import { drawGrowth } from "./parts/growth.ts";
+import { head, printHead } from "./parts/head.ts";
+import { latenessScenarios, measureLateness } from "./parts/lateness.ts";
+import type { Options } from "./parts/options.ts";
+import { measureScenario } from "./parts/scenarios.ts";
+import { type Drawn, drawShape } from "./parts/shapes.ts";
+import { measureStartup } from "./parts/startup.ts";
 import { loadPeer, peerNames } from "./peers/index.ts";
 import { scenarios } from "./scenarios/index.ts";
 import { loadShape, shapeNames } from "./shapes/index.ts";
 
 const USAGE = `Usage: node bench/run.ts [options]
 
+What is measured (default: all but growth)
+  --scenarios     every scenario with every peer
+  --goals         the scenarios and peers that the goals are about; without it, the goals are judged by what was measured
+  --shapes        whether tasktree's costs have the shapes that they must have
+  --growth        each scenario at 10^3 … 10^6 operations (raw and tasktree, unless peers are named)
+  --lateness      how late timers come while a scenario runs (raw, tasktree and effect, unless peers are named)
+  --startup       time to import tasktree, and its size
+
   --only NAME     one scenario or shape (repeatable)
   --peer NAME     one peer (repeatable); one that a scenario lacks is left out there
-  --rounds N      rounds of each scenario, every peer once in each (default 5)
+  --rounds N      rounds of each scenario, every peer once in each (default 3; with --goals 5)
   --quick         fewer operations, two rounds, small shapes: checks that everything works
   --json FILE     also write all figures to FILE
   --dist          measure tasktree as built (packages/tasktree/dist) instead of its source
   --list          name the scenarios, shapes and peers
 `;
 
-/** A peer whose measurement takes longer than this is measured in the first rounds only. */
-const SLOW_MS = 8000;
-const SLOW_ROUNDS = 2;
-
-const bench = fileURLToPath(new URL(".", import.meta.url));
-const { values: options } = parseArgs({
+const { values: given } = parseArgs({
   options: {
+    scenarios: { type: "boolean", default: false },
+    goals: { type: "boolean", default: false },
+    shapes: { type: "boolean", default: false },
+    growth: { type: "boolean", default: false },
+    lateness: { type: "boolean", default: false },
+    startup: { type: "boolean", default: false },
     only: { type: "string", multiple: true, default: [] },
     peer: { type: "string", multiple: true, default: [] },
     rounds: { type: "string" },
@@ -38,135 +54,111 @@ const { values: options } = parseArgs({
   },
 });
 
-/** The peers have a lock file of their own, so that the library's installation stays free of them. */
-function installPeers(): void {
-  if (existsSync(`${bench}node_modules`)) return;
-  const npm = spawnSync("npm", ["ci", "--prefix", bench], { stdio: ["ignore", "inherit", "inherit"] });
-  if (npm.status !== 0) throw new Error("Cannot install the peers: npm ci --prefix bench failed");
+const NO_PART = !(given.scenarios || given.goals || given.shapes || given.growth || given.lateness || given.startup);
+const GROWTH_PEERS = ["raw", "tasktree"];
+const LATENESS_PEERS = ["raw", "tasktree", "effect"];
+
+function checkNames(names: string[], known: string[]): void {
+  const wrong = names.find((name) => !known.includes(name));
+  if (wrong !== undefined) throw new Error(`Unknown name ${wrong} (one of ${known.join(", ")})`);
 }
 
-async function inChild<T>(...job: string[]): Promise<T> {
-  const flags = ["--expose-gc", "--max-old-space-size=6144", `${bench}child.ts`];
-  const { stdout } = await promisify(execFile)(process.execPath, [
-    ...flags,
-    ...job,
-    ...(options.dist ? ["--dist"] : []),
-  ]);
-  return JSON.parse(stdout.trimEnd().split("\n").at(-1)!) as T;
+function roundsWanted(): number {
+  const rounds = Number(given.rounds ?? (given.quick ? 2 : given.goals ? 5 : 3));
+  if (Number.isInteger(rounds) && rounds > 0) return rounds;
+  throw new RangeError(`Rounds must be a positive integer: ${given.rounds}`);
 }
 
-function operationsOf(scenario: Scenario): number {
-  return options.quick ? scenario.quickOperations : scenario.operations;
+/** The forms of tasktree and raw that goals are about come with tasktree. */
+function namesOfPeers(): string[] {
+  if (given.peer.length === 0) return NO_PART || given.scenarios || given.goals ? peerNames : LATENESS_PEERS;
+  const forms = given.goals && given.peer.includes("tasktree") ? goalForms : [];
+  return [...new Set([...given.peer, ...forms])];
 }
 
-async function compare(scenario: Scenario, peers: Peer[], rounds: number): Promise<Map<string, Sample[]>> {
-  const operations = operationsOf(scenario);
-  const samples = new Map<string, Sample[]>(peers.map((peer) => [peer.name, []]));
-  const slow = new Set<Peer>();
-  for (let round = 0; round < rounds; round++) {
-    // Each round starts with another peer: nobody is always first on a cool machine, or last on a warm one.
-    const shift = round % peers.length;
-    for (const peer of [...peers.slice(shift), ...peers.slice(0, shift)]) {
-      if (slow.has(peer) && round >= SLOW_ROUNDS) continue;
-      const n = scenario.sequential ? operations / (peer.slowdown ?? 1) : operations;
-      const start = performance.now();
-      samples.get(peer.name)!.push(await inChild<Sample>("scenario", scenario.name, peer.name, String(n)));
-      if (performance.now() - start > SLOW_MS) slow.add(peer);
-    }
-  }
-  return samples;
-}
-
-async function draw(shape: Shape): Promise<Map<string, Figures>> {
-  const figures = new Map<string, Figures>();
-  for (const point of options.quick ? shape.quickPoints : shape.points) {
-    figures.set(point, await inChild<Figures>("shape", shape.name, point));
-  }
-  return figures;
+function isWanted(name: string): boolean {
+  return given.only.length === 0 || given.only.includes(name);
 }
 
 type Report = {
-  machine: string;
-  node: string;
-  date: string;
-  rounds: number;
-  quick: boolean;
-  peers: Record<string, string>;
-  scenarios: Record<string, Row[]>;
-  shapes: Record<string, { figures: Record<string, Figures>; faults: string[] }>;
+  rows: Map<string, Row[]>;
+  shapes: Map<string, Drawn>;
+  others: Record<string, unknown>;
 };
 
-function head(rounds: number, peers: Record<string, string>): Omit<Report, "scenarios" | "shapes"> {
-  const cpu = cpus()[0]?.model.trim() || "unknown processor";
-  const memory = `${Math.round(totalmem() / 2 ** 30)} GB`;
-  return {
-    machine: `${cpu}, ${availableParallelism()} cores, ${memory}, ${process.platform} ${process.arch}`,
-    node: process.versions.node,
-    date: new Date().toISOString().slice(0, 10),
-    rounds,
-    quick: options.quick,
-    peers,
-  };
+async function measureScenarios(peers: Peer[], options: Options, report: Report): Promise<void> {
+  const onlyGoals = given.goals && !given.scenarios;
+  console.log(`
+Each figure: a process of its own, warmed up, results checked; the median of ${options.rounds} rounds with every peer once in each.
+cpu is the processor time of all threads, garbage collection included. "x raw" is cpu over that of raw in the same round.`);
+  for (const scenario of scenarios.filter(({ name }) => isWanted(name))) {
+    if (onlyGoals && !goalScenarios.has(scenario.name)) continue;
+    report.rows.set(scenario.name, await measureScenario(scenario, peers, options));
+  }
 }
 
-function printHead(report: Report): void {
-  console.log(`${report.machine}\nNode ${report.node}, ${report.date}`);
-  for (const [peer, what] of Object.entries(report.peers)) console.log(`  ${peer.padEnd(18)} ${what}`);
-  console.log(`
-Each figure: a process of its own, warmed up, results checked; the median of ${report.rounds} rounds with every peer once in each.
-cpu is the processor time of all threads, garbage collection included. "x raw" is cpu over that of raw in the same round.`);
+async function drawShapes(options: Options, report: Report): Promise<void> {
+  const onlyGoals = given.goals && !given.shapes;
+  for (const name of shapeNames.filter(isWanted)) {
+    if (onlyGoals && !goalShapes.has(name)) continue;
+    report.shapes.set(name, await drawShape(await loadShape(name), options));
+  }
+}
+
+function chosen(peers: Peer[], names: string[]): Peer[] {
+  return given.peer.length > 0 ? peers : peers.filter(({ name }) => names.includes(name));
+}
+
+async function drawAllGrowth(peers: Peer[], options: Options, report: Report): Promise<void> {
+  console.log("\nWhat one operation costs at growing numbers of them");
+  for (const scenario of scenarios.filter(({ name, fixedSize }) => isWanted(name) && !fixedSize)) {
+    report.shapes.set(`growth of ${scenario.name}`, await drawGrowth(scenario, chosen(peers, GROWTH_PEERS), options));
+  }
+}
+
+async function measureAllLateness(peers: Peer[], options: Options, report: Report): Promise<void> {
+  console.log("\nHow late timers come while a scenario runs again and again");
+  const figures: Record<string, object> = {};
+  for (const scenario of scenarios.filter(({ name }) => isWanted(name) && latenessScenarios.has(name))) {
+    figures[scenario.name] = await measureLateness(scenario, chosen(peers, LATENESS_PEERS), options);
+  }
+  report.others["lateness"] = figures;
+}
+
+function judge(report: Report): void {
+  const faults = new Map([...report.shapes].map(([name, shape]) => [name, shape.faults]));
+  console.log(`\n${overviewTable(report.rows)}\n\n${goalTable(goals, { rows: report.rows, faults })}`);
 }
 
 async function main(): Promise<void> {
-  if (options.help) return void process.stdout.write(USAGE);
-  if (options.list) {
-    for (const { name, title } of scenarios) console.log(`${name.padEnd(18)} ${title}`);
+  if (given.help) return void process.stdout.write(USAGE);
+  if (given.list) {
+    for (const { name, title } of scenarios) console.log(`${name.padEnd(22)} ${title}`);
     return console.log(`shapes: ${shapeNames.join(", ")}\npeers: ${peerNames.join(", ")}`);
   }
-  const known = [...scenarios.map(({ name }) => name), ...shapeNames];
-  for (const [given, names] of [
-    [options.only, known],
-    [options.peer, peerNames],
-  ] as const) {
-    const wrong = given.find((name) => !names.includes(name));
-    if (wrong !== undefined) throw new Error(`Unknown name ${wrong} (one of ${names.join(", ")})`);
-  }
-  const rounds = Number(options.rounds ?? (options.quick ? 2 : 5));
-  if (!(Number.isInteger(rounds) && rounds > 0))
-    throw new RangeError(`Rounds must be a positive integer: ${options.rounds}`);
-  const wanted = (name: string): boolean => options.only.length === 0 || options.only.includes(name);
+  checkNames(given.only, [...scenarios.map(({ name }) => name), ...shapeNames]);
+  checkNames(given.peer, peerNames);
+  const options: Options = { rounds: roundsWanted(), quick: given.quick, dist: given.dist };
 
   installPeers();
-  const names = options.peer.length === 0 ? peerNames : options.peer;
-  const peers = await Promise.all(names.map(loadPeer));
-  const report: Report = {
-    ...head(rounds, Object.fromEntries(peers.map((peer) => [peer.name, peer.describe()]))),
-    scenarios: {},
-    shapes: {},
-  };
-  printHead(report);
+  const peers = await Promise.all(namesOfPeers().map(loadPeer));
+  const top = head(peers);
+  printHead(top);
+  const report: Report = { rows: new Map(), shapes: new Map(), others: {} };
+  if (NO_PART || given.scenarios || given.goals) await measureScenarios(peers, options, report);
+  const own = peers.some(({ name }) => name === "tasktree");
+  if (own && (NO_PART || given.shapes || given.goals)) await drawShapes(options, report);
+  if (given.growth) await drawAllGrowth(peers, options, report);
+  const all = NO_PART && given.only.length === 0;
+  if (all || given.lateness) await measureAllLateness(peers, options, report);
+  if (all || given.startup) report.others["startup"] = await measureStartup(options);
+  if (all || given.goals) judge(report);
 
-  for (const scenario of scenarios.filter(({ name }) => wanted(name))) {
-    const count = operationsOf(scenario).toLocaleString("en");
-    console.log(`\n${scenario.name}: ${scenario.title} (${count} ${scenario.unit}s)`);
-    const able = peers.filter((peer) => peer.scenarios[scenario.name]);
-    const rows = summarize(await compare(scenario, able, rounds));
-    report.scenarios[scenario.name] = rows;
-    console.log(scenarioTable(rows, scenario.unit));
-    for (const note of scenario.notes) console.log(`  ${note}`);
-  }
-  if (names.includes("tasktree")) {
-    for (const shape of await Promise.all(shapeNames.filter(wanted).map(loadShape))) {
-      console.log(`\n${shape.name}: ${shape.title}`);
-      const figures = await draw(shape);
-      const faults = shape.faults(figures);
-      report.shapes[shape.name] = { figures: Object.fromEntries(figures), faults };
-      console.log(shapeTable(figures));
-      console.log(faults.length === 0 ? "  holds" : faults.map((fault) => `  BROKEN: ${fault}`).join("\n"));
-      if (faults.length > 0) process.exitCode = 1;
-    }
-  }
-  if (options.json) writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`);
+  if ([...report.shapes.values()].some(({ faults }) => faults.length > 0)) process.exitCode = 1;
+  if (given.json === undefined) return;
+  const { rows, shapes, others } = report;
+  const figures = { scenarios: Object.fromEntries(rows), shapes: Object.fromEntries(shapes), ...others };
+  writeFileSync(given.json, `${JSON.stringify({ ...top, ...options, ...figures }, null, 2)}\n`);
 }
 
 await main();

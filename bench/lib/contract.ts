@@ -1,5 +1,5 @@
 /** What a peer does for one scenario. Resolves with a number that the scenario checks. */
-export type Adapter = (n: number, begin: Begin) => Promise<number>;
+export type Adapter = (n: number, begin: Begin, look: Look) => Promise<number>;
 
 /**
  * Starts the clocks of the measured span, which lasts until the adapter's promise resolves. An adapter that prepares
@@ -7,6 +7,9 @@ export type Adapter = (n: number, begin: Begin) => Promise<number>;
  * is recorded too. An adapter that does not call it is measured from its first line.
  */
 export type Begin = () => void;
+
+/** Records the memory held at this moment and leaves the clocks alone: the run in which it does so is not counted. */
+export type Look = { (): void; readonly recording: boolean };
 
 export type Scenario = {
   name: string;
@@ -17,6 +20,8 @@ export type Scenario = {
   quickOperations: number;
   /** The operations (or batches of them) come one after the other, so their number does not change the cost of one. */
   sequential: boolean;
+  /** Its size is what it is about: left out of growth. */
+  fixedSize?: boolean;
   /** The number that a right run resolves with. */
   expected(n: number): number;
   /** Printed under the table: what exactly each peer did. */
@@ -27,16 +32,28 @@ export type Peer = {
   name: string;
   /** Name and version for the head of the report. */
   describe(): string;
+  /** Why it cannot be measured here, and how to install it; undefined if it can. */
+  absent?(): string | undefined;
   /** Divides the operations of sequential scenarios, for a peer that would take minutes. */
   slowdown?: number;
   scenarios: Partial<Record<string, Adapter>>;
+  program?: Program;
 };
+
+/** A peer outside of JavaScript, which measures itself: called with a scenario, operations, and the times. */
+export type Program = {
+  scenarios: string[];
+  command(): string[];
+};
+
+/** How long one measurement is: it has so many runs at most, at least one, and begins none after its time. */
+export type Times = { warmUpMs: number; measureMs: number; maxRuns: number };
 
 /** One measurement, as a child process reports it. */
 export type Sample = {
   cpuNs: number;
   wallNs: number;
-  /** Heap bytes per operation at `begin()`, where the adapter called it. */
+  /** Heap bytes per operation at `begin()` or `look()`, where the adapter called one. */
   heldBytes: number | null;
   peakRssMb: number;
 };

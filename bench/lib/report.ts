@@ -1,5 +1,5 @@
 import type { Figures, Sample } from "./contract.ts";
-import { median, ratio } from "./statistics.ts";
+import { median, ratio, type Ratio } from "./statistics.ts";
 
 export type Row = {
   peer: string;
@@ -7,13 +7,14 @@ export type Row = {
   cpuNs: number;
   cpuNsRange: [number, number];
   wallNs: number;
-  /** Processor time as a multiple of that peer's, the median of the ratios within a round. */
-  cpuOver: Record<string, number>;
+  /** Processor time as a multiple of that peer's. */
+  ratios: Record<string, Ratio>;
   heldBytes: number | null;
   peakRssMb: number;
 };
 
-const BASELINES = ["raw", "raw-als", "tasktree"];
+const BASELINES = ["raw", "raw-als", "raw-signal", "tasktree", "effect-gen"];
+const SHOWN_BASELINES = ["raw", "raw-als", "tasktree"];
 
 export function summarize(samples: Map<string, Sample[]>): Row[] {
   const cpuOf = (peer: string): number[] => samples.get(peer)!.map((sample) => sample.cpuNs);
@@ -24,7 +25,7 @@ export function summarize(samples: Map<string, Sample[]>): Row[] {
     cpuNs: median(cpuOf(peer)),
     cpuNsRange: [Math.min(...cpuOf(peer)), Math.max(...cpuOf(peer))],
     wallNs: median(rounds.map((sample) => sample.wallNs)),
-    cpuOver: Object.fromEntries(baselines.map((baseline) => [baseline, ratio(cpuOf(peer), cpuOf(baseline))])),
+    ratios: Object.fromEntries(baselines.map((baseline) => [baseline, ratio(cpuOf(peer), cpuOf(baseline))])),
     heldBytes: rounds[0]!.heldBytes === null ? null : median(rounds.map((sample) => sample.heldBytes!)),
     peakRssMb: median(rounds.map((sample) => sample.peakRssMb)),
   }));
@@ -34,14 +35,14 @@ const time = (ns: number): string => (ns / 1000).toFixed(ns < 10_000 ? 2 : 1);
 const times = (value: number): string => `${value.toFixed(value < 10 ? 2 : 0)}x`;
 
 export function scenarioTable(rows: Row[], unit: string): string {
-  const baselines = Object.keys(rows[0]?.cpuOver ?? {});
+  const baselines = SHOWN_BASELINES.filter((name) => rows[0]?.ratios[name]);
   const withHeld = rows.some((row) => row.heldBytes !== null);
   const head = ["peer", `cpu µs/${unit}`, "least..most", ...baselines.map((name) => `x ${name}`), `wall µs/${unit}`];
   if (withHeld) head.push(`held B/${unit}`);
   head.push("peak RSS MB");
   const body = rows.map((row) => {
     const cells = [row.peer, time(row.cpuNs), row.cpuNsRange.map(time).join("..")];
-    cells.push(...baselines.map((name) => times(row.cpuOver[name]!)), time(row.wallNs));
+    cells.push(...baselines.map((name) => times(row.ratios[name]!.median)), time(row.wallNs));
     if (withHeld) cells.push(row.heldBytes === null ? "-" : row.heldBytes.toFixed(0));
     cells.push(row.peakRssMb.toFixed(0));
     return cells;
@@ -49,13 +50,13 @@ export function scenarioTable(rows: Row[], unit: string): string {
   return table([head, ...body]);
 }
 
-export function shapeTable(figures: Map<string, Figures>): string {
+export function shapeTable(figures: Map<string, Figures>, what = "point"): string {
   const columns = [...new Set([...figures.values()].flatMap((row) => Object.keys(row)))];
   const body = [...figures].map(([point, row]) => [
     point,
     ...columns.map((column) => row[column]?.toFixed(row[column] < 100 ? 2 : 0) ?? "-"),
   ]);
-  return table([["point", ...columns], ...body]);
+  return table([[what, ...columns], ...body]);
 }
 
 /** The first column to the left, figures to the right. */

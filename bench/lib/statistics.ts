@@ -4,7 +4,10 @@ export function median(values: number[]): number {
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
-/** The median of the ratios within a round: what disturbs a whole round cancels out. */
-export function ratio(of: number[], to: number[]): number {
-  return median(of.slice(0, to.length).map((value, round) => value / to[round]!));
+export type Ratio = { median: number; range: [least: number, most: number]; rounds: number };
+
+/** The ratios within a round, and their median: what disturbs a whole round cancels out. */
+export function ratio(of: number[], to: number[]): Ratio {
+  const ratios = of.slice(0, to.length).map((value, round) => value / to[round]!);
+  return { median: median(ratios), range: [Math.min(...ratios), Math.max(...ratios)], rounds: ratios.length };
 }

@@ -66,7 +66,7 @@ export const asyncMutex: Peer = {
       return sum;
     },
 
-    async limit(n) {
+    async limiter(n) {
       const semaphore = new Semaphore(LIMIT);
       return sumOf(await Promise.all(numbers(n).map((i) => semaphore.runExclusive(() => step(i)))));
     },

@@ -1,5 +1,17 @@
-import { all, createQueue, type Operation, race, run, sleep, spawn, suspend, type Task, until } from "effection";
-import type { Peer } from "../lib/contract.ts";
+import {
+  all,
+  createQueue,
+  type Operation,
+  race,
+  run,
+  scoped,
+  sleep,
+  spawn,
+  suspend,
+  type Task,
+  until,
+} from "effection";
+import type { Adapter, Peer } from "../lib/contract.ts";
 import { packageVersion } from "../lib/version.ts";
 import { BATCH, sleepMs, step, TIMEOUT_MS, WORKERS } from "../scenarios/work.ts";
 
@@ -7,11 +19,58 @@ function* stepped(value: number): Operation<number> {
   return yield* until(step(value));
 }
 
+// oxlint-disable-next-line require-yield -- a task that never waits
+function* ready(value: number): Operation<number> {
+  return value;
+}
+
+/** Starts `n` tasks at once, and awaits their results. */
+function atOnce(task: (i: number) => Operation<number>): Adapter {
+  return async (n) =>
+    await run(function* () {
+      let sum = 0;
+      const tasks: Task<number>[] = [];
+      for (let i = 0; i < n; i++) tasks.push(yield* spawn(() => task(i)));
+      for (const task of tasks) sum += yield* task;
+      return sum;
+    });
+}
+
+function* tree(from: number, to: number): Operation<number> {
+  if (to - from === 1) return yield* stepped(from);
+  const middle = (from + to) >>> 1;
+  const [left, right] = yield* all([tree(from, middle), tree(middle, to)]);
+  return left + right;
+}
+
 export const effection: Peer = {
   name: "effection",
   describe: () => `effection ${packageVersion("node_modules/effection")}`,
   slowdown: 10,
   scenarios: {
+    "spawn-ready": atOnce(ready),
+    "spawn-suspend": atOnce(stepped),
+
+    "spawn-one": async (n) =>
+      await run(function* () {
+        let sum = 0;
+        for (let i = 0; i < n; i++) sum += yield* yield* spawn(() => stepped(i));
+        return sum;
+      }),
+
+    "group-open": async (n) =>
+      await run(function* () {
+        let sum = 0;
+        for (let i = 0; i < n; i++) {
+          sum += yield* scoped(function* () {
+            return yield* yield* spawn(() => stepped(i));
+          });
+        }
+        return sum;
+      }),
+
+    tree: async (n) => await run(() => tree(0, n)),
+
     "spawn-join": async (n) =>
       await run(function* () {
         let sum = 0;

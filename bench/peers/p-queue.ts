@@ -7,7 +7,7 @@ export const pQueue: Peer = {
   name: "p-queue",
   describe: () => `p-queue ${packageVersion("node_modules/p-queue")}`,
   scenarios: {
-    async limit(n) {
+    async limiter(n) {
       const queue = new PQueue({ concurrency: LIMIT });
       return sumOf(await queue.addAll(numbers(n).map((i) => () => step(i))));
     },

@@ -30,5 +30,5 @@ function handOver(capacity: number): Adapter {
 export const webStreams: Peer = {
   name: "web-streams",
   describe: () => "web streams of this Node",
-  scenarios: { "channel-0": handOver(0), "channel-100": handOver(100) },
+  scenarios: { "channel-0": handOver(0), "channel-1": handOver(1), "channel-100": handOver(100) },
 };

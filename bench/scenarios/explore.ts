@@ -27,7 +27,7 @@ export const exploreScenarios: Scenario[] = [
     expected: (n) => n * TASKS * AWAITS,
     notes: [
       "raw: the program, as often, in its usual order: what is to be scheduled.",
-      "tasktree: explore with random schedules, of the program as it is; each has a tree and a virtual clock of its own. A schedule has 13 steps, those of Promise.all and of the explored function included: divide by 13 for the cost of one.",
+      "tasktree: explore with random schedules, of the program as it is; each has a tree and a virtual clock of its own. A schedule has about a dozen steps, those of Promise.all and of the explored function included: divide by as many for the cost of one.",
       "fast-check: assert of an asyncProperty with a scheduler, each promise wrapped by hand in schedule(), and waitFor the program. A schedule has 6 steps: what is not wrapped is not scheduled, time is real.",
     ],
   },

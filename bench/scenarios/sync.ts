@@ -4,7 +4,7 @@ import { CONTENDERS, PERMITS, sumBelow } from "./work.ts";
 const held =
   "Who holds it takes one asynchronous step, adds to the sum, and releases it. Nobody guards against a step that throws, but effect.";
 const forms = [
-  "raw: a promise for each turn, chained to the one before. tasktree: Mutex.acquire and guard.release. async-mutex: Mutex.acquire. async-sema: a Sema of 1. effect: a Semaphore of 1, take and release where it is free, withPermit where it is contended.",
+  "raw: a flag and a line of resolve functions. tasktree: Mutex.acquire and guard.release. async-mutex: Mutex.acquire. async-sema: a Sema of 1. effect: a Semaphore of 1, take and release where it is free, withPermit where it is contended.",
 ];
 const absent = "Absent: effection has no mutex and no semaphore.";
 
@@ -17,6 +17,7 @@ function mutexLine(length: number): Scenario {
     operations: length,
     quickOperations: Math.min(length, 10_000),
     sequential: false,
+    fixedSize: true,
     expected: sumBelow,
     notes: [
       `${held} Held: heap bytes per waiting task.`,
@@ -40,7 +41,10 @@ export const syncScenarios: Scenario[] = [
     quickOperations: 20_000,
     sequential: true,
     expected: sumBelow,
-    notes: [...forms, absent],
+    notes: [
+      "raw: a flag, given back in finally. raw-await: the same, awaited. tasktree: await of Mutex.acquire, and guard.release. tasktree-try: tryAcquire. The others are awaited.",
+      absent,
+    ],
   },
   {
     name: "mutex-contended",

@@ -1,12 +1,14 @@
 /** What the scenarios and the adapters of all peers agree on. */
 
+export const MILLION = 1_000_000;
 export const BATCH = 1000;
 export const TIMEOUT_MS = 1000;
 /** How many tasks contend for a mutex or a semaphore, and how many permits that has. */
 export const CONTENDERS = 100;
 export const PERMITS = 10;
-/** How many jobs, or items of a map, are in work at a time. */
+/** How many jobs, or items of a map, are in work at a time; and how many where the items come from a generator. */
 export const LIMIT = 10;
+export const GENERATOR_LIMIT = 16;
 /** How many workers take from a queue, and how many send to and receive from a channel of many. */
 export const WORKERS = 10;
 
@@ -15,9 +17,14 @@ export const sumBelow = (n: number): number => (n * (n - 1)) / 2;
 /** The time a sleeper sleeps: 50 to 150 ms, spread evenly over the tasks. */
 export const sleepMs = (index: number): number => 50 + (index % 101);
 
-/** The trivial asynchronous step of a task on promises. */
+/** An asynchronous function that never waits; awaiting it is the trivial asynchronous step of a task on promises. */
 export async function step(value: number): Promise<number> {
   return value;
+}
+
+/** An asynchronous source that has its next item at once. */
+export async function* generate(n: number): AsyncGenerator<number, void, undefined> {
+  for (let i = 0; i < n; i++) yield i;
 }
 
 /** The numbers below `n`. */

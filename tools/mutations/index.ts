@@ -5,6 +5,7 @@ import { ofTheCore } from "./core.ts";
 import { ofLinesAndWeb } from "./lines-and-web.ts";
 import { ofProcesses } from "./processes.ts";
 import { ofFs } from "./fs.ts";
+import { ofHttpClient } from "./http-client.ts";
 import { ofNet } from "./net.ts";
 import { ofQueues } from "./queues.ts";
 import { ofStreams } from "./streams.ts";
@@ -28,6 +29,7 @@ export const mutations: readonly Mutation[] = [
   ...ofChannels,
   ...ofCombine,
   ...ofFs,
+  ...ofHttpClient,
   ...ofNet,
   ...ofQueues,
   ...ofStreams,

@@ -10,18 +10,31 @@ function produce(queue: Queue.Enqueue<number, Cause.Done>, [from, to]: [number, 
   });
 }
 
-function handOver(capacity: number, sides: number): Adapter {
+type Consume = (queue: Queue.Dequeue<number, Cause.Done>, add: (item: number) => void) => Effect.Effect<void>;
+
+const takeAll: Consume = (queue, add) =>
+  Effect.gen(function* () {
+    for (;;) for (const item of yield* Queue.takeAll(queue)) add(item);
+  }).pipe(Effect.catchIf(Cause.isDone, () => Effect.void));
+
+const takeOne: Consume = (queue, add) =>
+  Effect.gen(function* () {
+    for (;;) add(yield* Queue.take(queue));
+  }).pipe(Effect.catchIf(Cause.isDone, () => Effect.void));
+
+function handOver(consume: Consume, capacity: number, sides: number): Adapter {
   return (n) =>
     Effect.runPromise(
       Effect.gen(function* () {
         const queue = yield* Queue.bounded<number, Cause.Done>(capacity);
         let sum = 0;
-        const consume = Effect.gen(function* () {
-          for (;;) for (const item of yield* Queue.takeAll(queue)) sum += item;
-        }).pipe(Effect.catchIf(Cause.isDone, () => Effect.void));
+        const add = (item: number): void => void (sum += item);
         const producers = Effect.forEach(deal(n, sides), (share) => produce(queue, share), unbounded);
         yield* Effect.all(
-          [Effect.andThen(producers, Queue.end(queue)), Effect.forEach(numbers(sides), () => consume, unbounded)],
+          [
+            Effect.andThen(producers, Queue.end(queue)),
+            Effect.forEach(numbers(sides), () => consume(queue, add), unbounded),
+          ],
           unbounded,
         );
         return sum;
@@ -29,10 +42,21 @@ function handOver(capacity: number, sides: number): Adapter {
     );
 }
 
+function channelsWith(consume: Consume): Record<string, Adapter> {
+  return {
+    "channel-0": handOver(consume, 0, 1),
+    "channel-1": handOver(consume, 1, 1),
+    "channel-100": handOver(consume, 100, 1),
+    "channel-10x10-0": handOver(consume, 0, WORKERS),
+    "channel-10x10-1": handOver(consume, 1, WORKERS),
+    "channel-10x10-100": handOver(consume, 100, WORKERS),
+  };
+}
+
+export const oneAtATime: Record<string, Adapter> = channelsWith(takeOne);
+
 export const channels: Record<string, Adapter> = {
-  "channel-0": handOver(0, 1),
-  "channel-100": handOver(100, 1),
-  "channel-10x10": handOver(100, WORKERS),
+  ...channelsWith(takeAll),
 
   select: (n) =>
     Effect.runPromise(

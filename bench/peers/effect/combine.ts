@@ -1,19 +1,25 @@
 import { Effect, Queue, Stream } from "effect";
 import type { Adapter } from "../../lib/contract.ts";
-import { LIMIT, numbers, step, sumOf, WORKERS } from "../../scenarios/work.ts";
+import { generate, GENERATOR_LIMIT, LIMIT, numbers, step, sumOf, WORKERS } from "../../scenarios/work.ts";
 
 const stepped = (i: number): Effect.Effect<number> => Effect.promise(() => step(i));
 
-export const combine: Record<string, Adapter> = {
-  limit: async (n) => sumOf(await Effect.runPromise(Effect.forEach(numbers(n), stepped, { concurrency: LIMIT }))),
+const limited: Adapter = async (n) =>
+  sumOf(await Effect.runPromise(Effect.forEach(numbers(n), stepped, { concurrency: LIMIT })));
 
-  map: (n) =>
+export const combine: Record<string, Adapter> = {
+  limiter: limited,
+  "limiter-million": limited,
+
+  "map-range": limited,
+
+  "map-generator": (n) =>
     Effect.runPromise(
       Effect.gen(function* () {
         let sum = 0;
         const add = (value: number): Effect.Effect<void> => Effect.sync(() => void (sum += value));
-        yield* Stream.fromIterable(numbers(n)).pipe(
-          Stream.mapEffect(stepped, { concurrency: LIMIT }),
+        yield* Stream.fromAsyncIterable(generate(n), (error) => error as Error).pipe(
+          Stream.mapEffect(stepped, { concurrency: GENERATOR_LIMIT }),
           Stream.runForEach(add),
         );
         return sum;

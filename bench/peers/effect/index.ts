@@ -1,6 +1,6 @@
 import type { Peer } from "../../lib/contract.ts";
 import { packageVersion } from "../../lib/version.ts";
-import { channels } from "./channels.ts";
+import { channels, oneAtATime } from "./channels.ts";
 import { combine } from "./combine.ts";
 import { sync } from "./sync.ts";
 import { cancel, combinators, generators, tasksAs } from "./tasks.ts";
@@ -17,4 +17,10 @@ export const effectGen: Peer = {
   name: "effect-gen",
   describe: () => `${version()}, tasks as Effect.gen (the form its guide prefers)`,
   scenarios: tasksAs(generators),
+};
+
+export const effectOne: Peer = {
+  name: "effect-one",
+  describe: () => `${version()}, take instead of takeAll`,
+  scenarios: oneAtATime,
 };

@@ -2,18 +2,59 @@ import { Effect, Fiber } from "effect";
 import type { Adapter } from "../../lib/contract.ts";
 import { BATCH, sleepMs, step, TIMEOUT_MS } from "../../scenarios/work.ts";
 
+/** It lets timers ring while it starts tasks: the first would wake before the last is asleep, and memory is looked at. */
+const STRETCH = 30;
+
+const startNow = { startImmediately: true } as const;
+
+/** Starts `n` fibers at once, and awaits their results. */
+function atOnce(task: (i: number) => Effect.Effect<number>): Adapter {
+  return (n) =>
+    Effect.runPromise(
+      Effect.gen(function* () {
+        let sum = 0;
+        const fibers: Fiber.Fiber<number>[] = [];
+        for (let i = 0; i < n; i++) fibers.push(yield* Effect.forkChild(task(i), startNow));
+        for (const value of yield* Fiber.joinAll(fibers)) sum += value;
+        return sum;
+      }),
+    );
+}
+
+function tree(leaf: (i: number) => Effect.Effect<number>, from: number, to: number): Effect.Effect<number> {
+  if (to - from === 1) return leaf(from);
+  const middle = (from + to) >>> 1;
+  const both = [Effect.suspend(() => tree(leaf, from, middle)), Effect.suspend(() => tree(leaf, middle, to))] as const;
+  return Effect.map(Effect.all(both, { concurrency: "unbounded" }), ([left, right]) => left + right);
+}
+
+function chain(leaf: (i: number) => Effect.Effect<number>, from: number, to: number): Effect.Effect<number> {
+  return Effect.gen(function* () {
+    const value = yield* leaf(from);
+    if (to - from === 1) return value;
+    const child = yield* Effect.forkChild(chain(leaf, from + 1, to), startNow);
+    return value + (yield* Fiber.join(child));
+  });
+}
+
 /** How the tasks themselves are written: with combinators, or as generators. What starts them is the same. */
 export type Tasks = {
+  ready: (i: number) => Effect.Effect<number>;
   stepped: (i: number) => Effect.Effect<number>;
   then: (i: number, before: Effect.Effect<unknown>, tell: (i: number) => void) => Effect.Effect<void>;
 };
 
 export const combinators: Tasks = {
+  ready: (i) => Effect.sync(() => i),
   stepped: (i) => Effect.promise(() => step(i)),
   then: (i, before, tell) => Effect.map(before, () => tell(i)),
 };
 
 export const generators: Tasks = {
+  ready: (i) =>
+    Effect.gen(function* () {
+      return yield* Effect.succeed(i);
+    }),
   stepped: (i) =>
     Effect.gen(function* () {
       return yield* Effect.promise(() => step(i));
@@ -25,8 +66,61 @@ export const generators: Tasks = {
     }),
 };
 
-export function tasksAs({ stepped, then }: Tasks): Record<string, Adapter> {
+export function tasksAs({ ready, stepped, then }: Tasks): Record<string, Adapter> {
+  const sleepers: Adapter = (n, _begin, look) =>
+    Effect.runPromise(
+      Effect.gen(function* () {
+        let sum = 0;
+        const factor = look.recording ? STRETCH : 1;
+        const sleeper = (i: number): Effect.Effect<void> =>
+          then(i, Effect.sleep(sleepMs(i) * factor), (value) => void (sum += value));
+        const fibers: Fiber.Fiber<void>[] = [];
+        for (let i = 0; i < n; i++) fibers.push(yield* Effect.forkChild(sleeper(i), startNow));
+        look();
+        yield* Fiber.joinAll(fibers);
+        return sum;
+      }),
+    );
+
   return {
+    "spawn-ready": atOnce(ready),
+    "spawn-ready-million": atOnce(ready),
+    "spawn-suspend": atOnce(stepped),
+    "spawn-suspend-million": atOnce(stepped),
+
+    "spawn-one": (n) =>
+      Effect.runPromise(
+        Effect.gen(function* () {
+          let sum = 0;
+          for (let i = 0; i < n; i++) sum += yield* Fiber.join(yield* Effect.forkChild(stepped(i), startNow));
+          return sum;
+        }),
+      ),
+
+    "group-open": (n) =>
+      Effect.runPromise(
+        Effect.gen(function* () {
+          let sum = 0;
+          const group = (i: number): Effect.Effect<number> =>
+            Effect.scoped(Effect.flatMap(Effect.forkScoped(stepped(i), startNow), Fiber.join));
+          for (let i = 0; i < n; i++) sum += yield* group(i);
+          return sum;
+        }),
+      ),
+
+    tree: (n) => Effect.runPromise(tree(stepped, 0, n)),
+
+    chain: (n) =>
+      Effect.runPromise(
+        Effect.gen(function* () {
+          let sum = 0;
+          for (let first = 0; first < n; first += BATCH) {
+            sum += yield* Fiber.join(yield* Effect.forkChild(chain(stepped, first, first + BATCH)));
+          }
+          return sum;
+        }),
+      ),
+
     "spawn-join": (n) =>
       Effect.runPromise(
         Effect.gen(function* () {
@@ -34,7 +128,7 @@ export function tasksAs({ stepped, then }: Tasks): Record<string, Adapter> {
           for (let first = 0; first < n; first += BATCH) {
             const fibers: Fiber.Fiber<number>[] = [];
             for (let i = first; i < first + BATCH; i++) {
-              fibers.push(yield* Effect.forkChild(stepped(i), { startImmediately: true }));
+              fibers.push(yield* Effect.forkChild(stepped(i), startNow));
             }
             for (const value of yield* Fiber.joinAll(fibers)) sum += value;
           }
@@ -60,16 +154,8 @@ export function tasksAs({ stepped, then }: Tasks): Record<string, Adapter> {
         }),
       ),
 
-    sleepers: (n) =>
-      Effect.runPromise(
-        Effect.gen(function* () {
-          let sum = 0;
-          const sleeper = (_: unknown, i: number): Effect.Effect<void> =>
-            then(i, Effect.sleep(sleepMs(i)), (value) => void (sum += value));
-          yield* Effect.forEach(Array.from({ length: n }), sleeper, { concurrency: "unbounded", discard: true });
-          return sum;
-        }),
-      ),
+    sleepers,
+    "sleepers-million": sleepers,
 
     timeout: (n) =>
       Effect.runPromise(
@@ -94,7 +180,7 @@ export const cancel: Adapter = (n, begin) =>
       );
       const parent = yield* Effect.forkChild(
         Effect.gen(function* () {
-          for (let i = 0; i < n; i++) yield* Effect.forkChild(wait, { startImmediately: true });
+          for (let i = 0; i < n; i++) yield* Effect.forkChild(wait, startNow);
           waiting = true;
           yield* Effect.never;
         }),

@@ -77,6 +77,9 @@ function handOver(capacity: number, sides: number): Adapter {
 
 export const rawChannels: Record<string, Adapter> = {
   "channel-0": handOver(0, 1),
+  "channel-1": handOver(1, 1),
   "channel-100": handOver(100, 1),
-  "channel-10x10": handOver(100, WORKERS),
+  "channel-10x10-0": handOver(0, WORKERS),
+  "channel-10x10-1": handOver(1, WORKERS),
+  "channel-10x10-100": handOver(100, WORKERS),
 };

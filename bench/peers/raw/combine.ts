@@ -1,37 +1,67 @@
 import type { Adapter } from "../../lib/contract.ts";
-import { LIMIT, numbers, step, sumOf, WORKERS } from "../../scenarios/work.ts";
+import { generate, GENERATOR_LIMIT, LIMIT, numbers, step, sumOf, WORKERS } from "../../scenarios/work.ts";
 import { Line } from "./line.ts";
+import type { Enter } from "./tasks.ts";
 
 async function loops(count: number, loop: () => Promise<void>): Promise<void> {
   await Promise.all(Array.from({ length: count }, loop));
 }
 
-/** Results in order, `limit` in work or not yet taken. */
-async function* mapAhead(items: Iterable<number>, limit: number): AsyncGenerator<number> {
-  const ahead = new Line<Promise<number>>();
-  for (const item of items) {
-    if (ahead.size === limit) yield await ahead.shift()!;
-    ahead.push(step(item));
+/** A counter and a line; a job that ends passes its place on. */
+class Limiter {
+  #free: number;
+  readonly #waiting = new Line<() => void>();
+
+  constructor(limit: number) {
+    this.#free = limit;
   }
-  while (ahead.size > 0) yield await ahead.shift()!;
+
+  async run<T>(job: () => Promise<T>): Promise<T> {
+    if (this.#free > 0) this.#free--;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    try {
+      return await job();
+    } finally {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#free++;
+      else next();
+    }
+  }
 }
 
-export const rawCombine: Record<string, Adapter> = {
-  async limit(n) {
+const limiter: Adapter = async (n) => {
+  const limiter = new Limiter(LIMIT);
+  return sumOf(await Promise.all(numbers(n).map((i) => limiter.run(() => step(i)))));
+};
+
+export function mapRange(enter: Enter): Adapter {
+  return async (n) => {
     const results: number[] = [];
     let next = 0;
     await loops(LIMIT, async () => {
       while (next < n) {
         const at = next++;
-        results[at] = await step(at);
+        results[at] = await enter(() => step(at));
       }
     });
     return sumOf(results);
-  },
+  };
+}
 
-  async map(n) {
+export const rawCombine: Record<string, Adapter> = {
+  limiter,
+  "limiter-million": limiter,
+
+  "map-range": mapRange((item) => item()),
+
+  async "map-generator"(n) {
+    const ahead = new Line<Promise<number>>();
     let sum = 0;
-    for await (const value of mapAhead(numbers(n), LIMIT)) sum += value;
+    for await (const item of generate(n)) {
+      if (ahead.size === GENERATOR_LIMIT) sum += await ahead.shift()!;
+      ahead.push(step(item));
+    }
+    while (ahead.size > 0) sum += await ahead.shift()!;
     return sum;
   },
 

@@ -3,21 +3,7 @@ import { lineLengths } from "../../scenarios/sync.ts";
 import { CONTENDERS, deal, numbers, PERMITS, step } from "../../scenarios/work.ts";
 import { Line } from "./line.ts";
 
-/** Each turn waits for the promise of the turn before. */
-class ChainedMutex {
-  #last: Promise<void> = Promise.resolve();
-
-  async acquire(): Promise<() => void> {
-    const before = this.#last;
-    let release: () => void;
-    this.#last = new Promise((resolve) => {
-      release = resolve;
-    });
-    await before;
-    return release!;
-  }
-}
-
+/** A counter and a line of resolve functions; with one permit, a mutex. */
 class RawSemaphore {
   #free: number;
   readonly #waiting = new Line<() => void>();
@@ -44,51 +30,24 @@ class RawSemaphore {
 }
 
 const mutexLine: Adapter = async (n, begin) => {
-  const mutex = new ChainedMutex();
+  const mutex = new RawSemaphore(1);
   let sum = 0;
   async function turn(i: number): Promise<void> {
-    const release = await mutex.acquire();
+    await mutex.acquire();
     sum += await step(i);
-    release();
+    mutex.release();
   }
-  const release = await mutex.acquire();
+  await mutex.acquire();
   const turns = numbers(n).map(turn);
   begin();
-  release();
+  mutex.release();
   await Promise.all(turns);
   return sum;
 };
 
-export const rawSync: Record<string, Adapter> = {
-  async mutex(n) {
-    const mutex = new ChainedMutex();
-    let sum = 0;
-    for (let i = 0; i < n; i++) {
-      const release = await mutex.acquire();
-      sum += i;
-      release();
-    }
-    return sum;
-  },
-
-  async "mutex-contended"(n) {
-    const mutex = new ChainedMutex();
-    let sum = 0;
-    async function contend([from, to]: [number, number]): Promise<void> {
-      for (let i = from; i < to; i++) {
-        const release = await mutex.acquire();
-        sum += await step(i);
-        release();
-      }
-    }
-    await Promise.all(deal(n, CONTENDERS).map(contend));
-    return sum;
-  },
-
-  ...Object.fromEntries(lineLengths.map((length) => [`mutex-line-${length}`, mutexLine])),
-
-  async semaphore(n) {
-    const semaphore = new RawSemaphore(PERMITS);
+function contended(permits: number): Adapter {
+  return async (n) => {
+    const semaphore = new RawSemaphore(permits);
     let sum = 0;
     async function contend([from, to]: [number, number]): Promise<void> {
       for (let i = from; i < to; i++) {
@@ -100,5 +59,44 @@ export const rawSync: Record<string, Adapter> = {
     }
     await Promise.all(deal(n, CONTENDERS).map(contend));
     return sum;
+  };
+}
+
+/** All that a mutex is while nobody contends. */
+function addUnderFlag(): { add(i: number): void; readonly sum: number } {
+  let taken = false;
+  let sum = 0;
+  return {
+    add(i) {
+      if (taken) throw new Error("The flag is taken");
+      taken = true;
+      try {
+        sum += i;
+      } finally {
+        taken = false;
+      }
+    },
+    get sum() {
+      return sum;
+    },
+  };
+}
+
+export const awaitedFlag: Adapter = async (n) => {
+  const flag = addUnderFlag();
+  for (let i = 0; i < n; i++) await flag.add(i);
+  return flag.sum;
+};
+
+export const rawSync: Record<string, Adapter> = {
+  async mutex(n) {
+    const flag = addUnderFlag();
+    for (let i = 0; i < n; i++) flag.add(i);
+    return flag.sum;
   },
+
+  "mutex-contended": contended(1),
+  ...Object.fromEntries(lineLengths.map((length) => [`mutex-line-${length}`, mutexLine])),
+
+  semaphore: contended(PERMITS),
 };

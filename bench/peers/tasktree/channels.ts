@@ -4,8 +4,21 @@ import { deal, WORKERS } from "../../scenarios/work.ts";
 
 const { Channel, EndOfStream, run, select, withTaskGroup } = tt;
 
+type Numbers = InstanceType<typeof Channel<number>>;
+
+/** Sends the numbers from one, up to another. */
+type Produce = (channel: Numbers, from: number, to: number) => Promise<void>;
+
 /** Receives until the end, and gives the sum. */
-type Consume = (channel: InstanceType<typeof Channel<number>>) => Promise<number>;
+type Consume = (channel: Numbers) => Promise<number>;
+
+const sendEach: Produce = async (channel, from, to) => {
+  for (let i = from; i < to; i++) await channel.send(i);
+};
+
+const trySendEach: Produce = async (channel, from, to) => {
+  for (let i = from; i < to; i++) if (!channel.trySend(i)) await channel.send(i);
+};
 
 const oneByOne: Consume = async (channel) => {
   let sum = 0;
@@ -23,7 +36,20 @@ const inBatches: Consume = async (channel) => {
   return sum;
 };
 
-function handOver(consume: Consume, capacity: number, sides: number): Adapter {
+const tryEach: Consume = async (channel) => {
+  let sum = 0;
+  try {
+    for (;;) {
+      const received = channel.tryReceive();
+      sum += received === undefined ? await channel.receive() : received.value;
+    }
+  } catch (error) {
+    if (!(error instanceof EndOfStream)) throw error;
+  }
+  return sum;
+};
+
+function handOver(produce: Produce, consume: Consume, capacity: number, sides: number): Adapter {
   return (n) =>
     run(
       async () => {
@@ -38,9 +64,7 @@ function handOver(consume: Consume, capacity: number, sides: number): Adapter {
           }
           await withTaskGroup(async (producers) => {
             for (const [from, to] of deal(n, sides)) {
-              producers.spawn(async () => {
-                for (let i = from; i < to; i++) await channel.send(i);
-              });
+              producers.spawn(() => produce(channel, from, to));
             }
           });
           channel.close();
@@ -51,18 +75,22 @@ function handOver(consume: Consume, capacity: number, sides: number): Adapter {
     );
 }
 
-function channelsWith(consume: Consume): Record<string, Adapter> {
+function channelsWith(produce: Produce, consume: Consume): Record<string, Adapter> {
   return {
-    "channel-0": handOver(consume, 0, 1),
-    "channel-100": handOver(consume, 100, 1),
-    "channel-10x10": handOver(consume, 100, WORKERS),
+    "channel-0": handOver(produce, consume, 0, 1),
+    "channel-1": handOver(produce, consume, 1, 1),
+    "channel-100": handOver(produce, consume, 100, 1),
+    "channel-10x10-0": handOver(produce, consume, 0, WORKERS),
+    "channel-10x10-1": handOver(produce, consume, 1, WORKERS),
+    "channel-10x10-100": handOver(produce, consume, 100, WORKERS),
   };
 }
 
-export const manyAtATime: Record<string, Adapter> = channelsWith(inBatches);
+export const manyAtATime: Record<string, Adapter> = channelsWith(sendEach, inBatches);
+export const tryFirst: Record<string, Adapter> = channelsWith(trySendEach, tryEach);
 
 export const channels: Record<string, Adapter> = {
-  ...channelsWith(oneByOne),
+  ...channelsWith(sendEach, oneByOne),
 
   select: (n) =>
     run(

@@ -1,10 +1,11 @@
 import type { Adapter } from "../../lib/contract.ts";
 import { queues, tasktree as tt } from "../../lib/subject.ts";
-import { LIMIT, numbers, step, sumOf, WORKERS } from "../../scenarios/work.ts";
+import { generate, GENERATOR_LIMIT, LIMIT, numbers, step, sumOf, WORKERS } from "../../scenarios/work.ts";
 
-const { all, mapConcurrent, race, run, withTaskGroup } = tt;
+const { all, mapConcurrent, race, run, Semaphore, withTaskGroup } = tt;
 
-export function limitWith(kind: "Semaphore" | "CapacityLimiter"): Adapter {
+/** A child for each job, all started at once. */
+function childrenWith(kind: "Semaphore" | "CapacityLimiter"): Adapter {
   return (n) =>
     run(
       async () => {
@@ -23,25 +24,47 @@ export function limitWith(kind: "Semaphore" | "CapacityLimiter"): Adapter {
     );
 }
 
-export const combine: Record<string, Adapter> = {
-  limit: (n) =>
-    run(
-      async () => {
-        const jobs = numbers(n).map((i) => () => step(i));
-        return sumOf(await all(jobs, { limit: LIMIT }));
-      },
-      { host: false },
-    ),
+export const semaphoreInChildren: Adapter = childrenWith("Semaphore");
+export const limiterInChildren: Adapter = childrenWith("CapacityLimiter");
 
-  map: (n) =>
+/** No task for a job. */
+const limiter: Adapter = (n) =>
+  run(
+    async () => {
+      const semaphore = new Semaphore(LIMIT);
+      return sumOf(await Promise.all(numbers(n).map((i) => semaphore.with(() => step(i)))));
+    },
+    { host: false },
+  );
+
+export const allWithLimit: Adapter = (n) =>
+  run(
+    async () => {
+      const jobs = numbers(n).map((i) => () => step(i));
+      return sumOf(await all(jobs, { limit: LIMIT }));
+    },
+    { host: false },
+  );
+
+function mapOf(itemsOf: (n: number) => Iterable<number> | AsyncIterable<number>, limit: number): Adapter {
+  return (n) =>
     run(
       async () => {
         let sum = 0;
-        for await (const value of mapConcurrent(numbers(n), step, { limit: LIMIT })) sum += value;
+        for await (const value of mapConcurrent(itemsOf(n), step, { limit })) sum += value;
         return sum;
       },
       { host: false },
-    ),
+    );
+}
+
+export const combine: Record<string, Adapter> = {
+  limiter,
+  "limiter-million": limiter,
+
+  "map-range": mapOf(numbers, LIMIT),
+
+  "map-generator": mapOf(generate, GENERATOR_LIMIT),
 
   race: (n) =>
     run(

@@ -1,9 +1,6 @@
 import type { Adapter } from "../../lib/contract.ts";
 import { loadTesting } from "../../lib/subject.ts";
-import { smallProgram } from "../../scenarios/explore.ts";
-
-/** The steps of one schedule, which the scenario's notes name. */
-const STEPS = 13;
+import { AWAITS, smallProgram, TASKS } from "../../scenarios/explore.ts";
 
 export const explore: Record<string, Adapter> = {
   async schedules(n) {
@@ -13,7 +10,7 @@ export const explore: Record<string, Adapter> = {
       awaits += await smallProgram(() => Promise.resolve());
     };
     const { steps } = await explore(program, { strategy: "random", schedules: n });
-    if (steps !== n * STEPS) throw new Error(`${steps / n} steps a schedule, and the notes say ${STEPS}`);
+    if (steps < n * TASKS * AWAITS) throw new Error(`Only ${steps} steps in ${n} schedules`);
     return awaits;
   },
 };

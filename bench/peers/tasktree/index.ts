@@ -1,10 +1,10 @@
-import type { Peer } from "../../lib/contract.ts";
+import type { Adapter, Peer } from "../../lib/contract.ts";
 import { describeSubject } from "../../lib/subject.ts";
-import { channels, manyAtATime } from "./channels.ts";
-import { combine, limitWith } from "./combine.ts";
+import { channels, manyAtATime, tryFirst } from "./channels.ts";
+import { allWithLimit, combine, limiterInChildren, semaphoreInChildren } from "./combine.ts";
 import { explore } from "./explore.ts";
-import { sync } from "./sync.ts";
-import { tasks } from "./tasks.ts";
+import { sync, tryMutex } from "./sync.ts";
+import { bulkAlls, bulkMaps, tasks } from "./tasks.ts";
 
 export const tasktree: Peer = {
   name: "tasktree",
@@ -12,20 +12,20 @@ export const tasktree: Peer = {
   scenarios: { ...tasks, ...sync, ...combine, ...channels, ...explore },
 };
 
-export const tasktreeMany: Peer = {
-  name: "tasktree-many",
-  describe: () => `${describeSubject()}, receiveMany`,
-  scenarios: manyAtATime,
+/** Other forms of the same, each under a name of its own. */
+const forms: Record<string, { what: string; scenarios: Record<string, Adapter> }> = {
+  "tasktree-all": {
+    what: "all(functions), with a limit where there is one",
+    scenarios: { ...bulkAlls, limiter: allWithLimit, "limiter-million": allWithLimit, "map-range": allWithLimit },
+  },
+  "tasktree-map": { what: "mapConcurrent", scenarios: bulkMaps },
+  "tasktree-try": { what: "tryAcquire, trySend, tryReceive", scenarios: { ...tryFirst, mutex: tryMutex } },
+  "tasktree-many": { what: "receiveMany", scenarios: manyAtATime },
+  "tasktree-semaphore": { what: "a Semaphore around each child", scenarios: { limiter: semaphoreInChildren } },
+  "tasktree-limiter": { what: "a CapacityLimiter around each child", scenarios: { limiter: limiterInChildren } },
 };
 
-export const tasktreeSemaphore: Peer = {
-  name: "tasktree-semaphore",
-  describe: () => `${describeSubject()}, a Semaphore around each child`,
-  scenarios: { limit: limitWith("Semaphore") },
-};
-
-export const tasktreeLimiter: Peer = {
-  name: "tasktree-limiter",
-  describe: () => `${describeSubject()}, a CapacityLimiter around each child`,
-  scenarios: { limit: limitWith("CapacityLimiter") },
-};
+export function tasktreeForm(name: string): Peer {
+  const { what, scenarios } = forms[name]!;
+  return { name, describe: () => `${describeSubject()}, ${what}`, scenarios };
+}

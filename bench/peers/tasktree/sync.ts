@@ -27,6 +27,22 @@ export const mutexLine: Adapter = (n, begin) =>
     { host: false },
   );
 
+export const tryMutex: Adapter = (n) =>
+  run(
+    async () => {
+      const mutex = new Mutex();
+      let sum = 0;
+      for (let i = 0; i < n; i++) {
+        const guard = mutex.tryAcquire();
+        if (guard === undefined) throw new Error("The mutex is held");
+        sum += i;
+        guard.release();
+      }
+      return sum;
+    },
+    { host: false },
+  );
+
 export const sync: Record<string, Adapter> = {
   mutex: (n) =>
     run(

@@ -1,9 +1,10 @@
 /** Clients that say what a test wants, byte by byte, and servers that run beside it. */
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
+import { ReadableStream as NodeReadableStream } from "node:stream/web";
 import { setTimeout as pause } from "node:timers/promises";
-import type { TaskGroup } from "tasktree";
-import { serveHttp, type HttpHandler, type HttpListener, type ServeHttpOptions } from "tasktree/http";
+import type { TaskGroup } from "../src/index.ts";
+import { serveHttp, type HttpHandler, type HttpListener, type ServeHttpOptions } from "../src/http/index.ts";
 
 /** A server as a service of the group. */
 export function served(
@@ -67,4 +68,9 @@ export async function until(condition: () => boolean): Promise<void> {
     await pause(1);
   }
   throw new Error(`It never came about: ${condition.toString()}`);
+}
+
+/** A response whose body is made by an iterator, as far as the client takes it. */
+export function streamed(body: AsyncIterable<unknown>, init?: ResponseInit): Response {
+  return new Response(NodeReadableStream.from(body) as ReadableStream<Uint8Array<ArrayBuffer>>, init);
 }

@@ -1,0 +1,3 @@
+module tasktree.example/bench
+
+go 1.19

@@ -39,8 +39,8 @@ const observers = ["testing", "inspector", "cli"];
 /** Folder or file → the Node modules it may import. What is not listed imports none. */
 const nodeModules: Readonly<Record<string, readonly string[] | "any">> = {
   "core/current.ts": ["node:async_hooks"],
-  "streams/node-end.ts": ["node:stream"],
-  "streams/to-node-stream.ts": ["node:stream"],
+  "streams/node/end.ts": ["node:stream"],
+  "streams/node/to-node-stream.ts": ["node:stream"],
   net: ["node:dgram", "node:fs", "node:net", "node:stream", "node:tls"],
   process: ["node:child_process", "node:fs", "node:os"],
   ambient: [

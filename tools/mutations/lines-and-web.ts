@@ -4,9 +4,9 @@ import type { Mutation } from "./index.ts";
 const streams = "packages/tasktree/src/streams";
 const reader = `${streams}/buffered-reader.ts`;
 const decoder = `${streams}/line-decoder.ts`;
-const source = `${streams}/readable-source.ts`;
-const sink = `${streams}/writable-sink.ts`;
-const web = `${streams}/web-streams.ts`;
+const source = `${streams}/web/readable-source.ts`;
+const sink = `${streams}/web/writable-sink.ts`;
+const web = `${streams}/web/web-streams.ts`;
 
 export const ofLinesAndWeb: readonly Mutation[] = [
   {

@@ -1,10 +1,10 @@
 /** Mutations of packages/tasktree/src/net, and of what makes byte streams of Node's. */
 import type { Mutation } from "./index.ts";
 
-const end = "packages/tasktree/src/streams/node-end.ts";
-const inlet = "packages/tasktree/src/streams/node-inlet.ts";
-const outlet = "packages/tasktree/src/streams/node-outlet.ts";
-const duplex = "packages/tasktree/src/streams/node-duplex.ts";
+const end = "packages/tasktree/src/streams/node/end.ts";
+const inlet = "packages/tasktree/src/streams/node/inlet.ts";
+const outlet = "packages/tasktree/src/streams/node/outlet.ts";
+const duplex = "packages/tasktree/src/streams/node/duplex.ts";
 const listener = "packages/tasktree/src/net/socket-listener.ts";
 const stream = "packages/tasktree/src/net/socket-stream.ts";
 const udp = "packages/tasktree/src/net/udp.ts";

@@ -13,8 +13,8 @@ export const ofProcesses: readonly Mutation[] = [
   {
     clause: "P1a",
     file: `${folder}/opened-process.ts`,
-    find: 'this.#signalAll("SIGTERM", "SIGCONT");',
-    replace: 'this.#signalAll("SIGTERM");',
+    find: 'this.#signal("SIGTERM", "SIGCONT");',
+    replace: 'this.#signal("SIGTERM");',
   },
   {
     clause: "P1a",

@@ -16,7 +16,14 @@ const doors = Object.entries(manifest.exports)
   .map(([path]) => `tasktree${path.slice(1)}`);
 
 /** Their types are made of the runners', or are those of Node's own functions. */
-const ofOthers = ["tasktree/node-test", "tasktree/vitest", "tasktree/ambient"];
+const ofOthers = [
+  "tasktree/node-test",
+  "tasktree/vitest",
+  "tasktree/ambient",
+  "tasktree/fs",
+  "tasktree/net",
+  "tasktree/streams/node",
+];
 
 const noVitest = "vitest could not be installed: npm ci --prefix packages/tasktree/test/projects/vitest";
 const modules = runtime === "node" ? await vitestModules() : undefined;

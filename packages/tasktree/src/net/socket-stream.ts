@@ -1,7 +1,7 @@
 import type { Duplex } from "node:stream";
 import type { Socket } from "node:net";
 import type { ByteStream, ByteStreamStatistics } from "../streams/byte-stream.ts";
-import { NodeDuplex } from "../streams/node-duplex.ts";
+import { NodeDuplex } from "../streams/node/duplex.ts";
 import { shown } from "./check.ts";
 
 /** Where the ends of a connection are. */

@@ -10,7 +10,7 @@ import {
 } from "node:tls";
 import { BrokenError, checkOptions } from "../errors.ts";
 import type { ByteStream } from "../streams/byte-stream.ts";
-import { toNodeStream } from "../streams/to-node-stream.ts";
+import { toNodeStream } from "../streams/node/to-node-stream.ts";
 import { attempt, checkConnect, openTcp, type ConnectTcpOptions } from "./connect.ts";
 import { shown } from "./check.ts";
 import { checkListenTcp, listenAt, place, serverOptions, type ListenTcpOptions } from "./listen.ts";

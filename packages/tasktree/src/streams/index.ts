@@ -11,12 +11,8 @@ export { BufferedReader, type BufferedReaderOptions, type LimitOptions } from ".
 export type { Listener, ListenerStatistics } from "./listener.ts";
 export { memoryStreamPair, type MemoryStreamPairOptions } from "./memory-stream-pair.ts";
 export { ndjson, writeJson } from "./ndjson.ts";
-export { fromNodeDuplex } from "./node-duplex.ts";
-export { fromNodeWritable } from "./node-sink.ts";
-export { fromNodeReadable, type NodeStreamOptions } from "./node-source.ts";
 export { pipe } from "./pipe.ts";
 export { staple } from "./staple.ts";
-export { toNodeStream } from "./to-node-stream.ts";
 export {
   fromReadableStream,
   fromWebStreams,
@@ -25,5 +21,5 @@ export {
   toWritableStream,
   type WebStreamOptions,
   type WebStreamPair,
-} from "./web-streams.ts";
+} from "./web/web-streams.ts";
 export { writeLine } from "./write-line.ts";

@@ -1,4 +1,4 @@
-import { WaitList, type WaitOptions } from "../lowlevel.ts";
+import { WaitList, type WaitOptions } from "../../lowlevel.ts";
 
 /**
  * Waits for a promise of the platform, which goes on if the wait is cut; who cuts it does without its error. `explained` makes

@@ -5,8 +5,8 @@
  * an 'error' that nobody hears end the process, and may emit one late, after 'close()' here; so these listeners stay to the end.
  */
 import { finished, type Duplex, type Readable, type Writable } from "node:stream";
-import { BrokenError, BusyError, ClosedError } from "../errors.ts";
-import { now, passed, Timer, WaitList } from "../lowlevel.ts";
+import { BrokenError, BusyError, ClosedError } from "../../errors.ts";
+import { now, passed, Timer, WaitList } from "../../lowlevel.ts";
 
 /** One direction of a Node stream. */
 export interface NodeHalf {

@@ -1,6 +1,6 @@
 import { Duplex } from "node:stream";
-import { bound } from "../lowlevel.ts";
-import type { ByteStream } from "./byte-stream.ts";
+import { bound } from "../../lowlevel.ts";
+import type { ByteStream } from "../byte-stream.ts";
 
 /**
  * A byte stream as a duplex stream of Node, for libraries that want one. It belongs to the scope in which it was made: when that
@@ -8,7 +8,8 @@ import type { ByteStream } from "./byte-stream.ts";
  *
  * @example
  * ```ts
- * import { memoryStreamPair, toNodeStream } from "tasktree/streams";
+ * import { memoryStreamPair } from "tasktree/streams";
+ * import { toNodeStream } from "tasktree/streams/node";
  * import assert from "node:assert";
  * const [here, there] = memoryStreamPair();
  * const duplex = toNodeStream(here);

@@ -6,8 +6,8 @@ import { Duplex, PassThrough, Readable, Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
-import { rejection } from "../../test/rejection.ts";
-import { numbered } from "../../test/stream-conformance.ts";
+import { rejection } from "../../../test/rejection.ts";
+import { numbered } from "../../../test/stream-conformance.ts";
 import {
   BrokenError,
   BusyError,
@@ -16,8 +16,9 @@ import {
   moveOnAfter,
   withCancelScope,
   withTaskGroup,
-} from "../index.ts";
-import { fromNodeDuplex, fromNodeReadable, fromNodeWritable, memoryStreamPair, toNodeStream } from "./index.ts";
+} from "../../index.ts";
+import { memoryStreamPair } from "../index.ts";
+import { fromNodeDuplex, fromNodeReadable, fromNodeWritable, toNodeStream } from "./index.ts";
 
 async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await pause(1);

@@ -1,10 +1,10 @@
 import type { Readable } from "node:stream";
-import { brief } from "../errors.ts";
-import { ByteQueue } from "../internal/byte-queue.ts";
-import { isCount } from "../internal/count.ts";
-import { here, passed, refused, WaitList } from "../lowlevel.ts";
-import type { ByteSourceStatistics } from "./byte-stream.ts";
-import type { NodeEnd, NodeHalf } from "./node-end.ts";
+import { brief } from "../../errors.ts";
+import { ByteQueue } from "../../internal/byte-queue.ts";
+import { isCount } from "../../internal/count.ts";
+import { here, passed, refused, WaitList } from "../../lowlevel.ts";
+import type { ByteSourceStatistics } from "../byte-stream.ts";
+import type { NodeEnd, NodeHalf } from "./end.ts";
 
 const defaultMax = 65_536;
 

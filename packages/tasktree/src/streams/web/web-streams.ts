@@ -1,9 +1,9 @@
 /** Between our streams and the platform's. */
-import { brief, checkOptions } from "../errors.ts";
-import { bound, withCancelScope } from "../lowlevel.ts";
-import type { ByteSink, ByteSource, ByteStream } from "./byte-stream.ts";
+import { brief, checkOptions } from "../../errors.ts";
+import { bound, withCancelScope } from "../../lowlevel.ts";
+import type { ByteSink, ByteSource, ByteStream } from "../byte-stream.ts";
 import { ReadableSource } from "./readable-source.ts";
-import { staple } from "./staple.ts";
+import { staple } from "../staple.ts";
 import { WritableSink } from "./writable-sink.ts";
 
 export interface WebStreamOptions {

@@ -1,8 +1,8 @@
 import type { Writable } from "node:stream";
-import type { ByteSink, ByteSinkStatistics } from "./byte-stream.ts";
-import { NodeEnd } from "./node-end.ts";
-import { NodeOutlet } from "./node-outlet.ts";
-import { checkNodeStream, type NodeStreamOptions } from "./node-source.ts";
+import type { ByteSink, ByteSinkStatistics } from "../byte-stream.ts";
+import { NodeEnd } from "./end.ts";
+import { NodeOutlet } from "./outlet.ts";
+import { checkNodeStream, type NodeStreamOptions } from "./source.ts";
 
 /**
  * A writable stream of Node as a sink for bytes. It is the sink's from then on. A write resolves when the stream has taken its
@@ -14,7 +14,7 @@ import { checkNodeStream, type NodeStreamOptions } from "./node-source.ts";
  * @throws {TypeError} If it is not a writable stream.
  * @example
  * ```ts
- * import { fromNodeWritable } from "tasktree/streams";
+ * import { fromNodeWritable } from "tasktree/streams/node";
  * import { PassThrough } from "node:stream";
  * import assert from "node:assert";
  * const passing = new PassThrough();

@@ -1,10 +1,10 @@
 import type { Duplex } from "node:stream";
-import type { ByteStream, ByteStreamStatistics } from "./byte-stream.ts";
-import { chunksOf } from "./chunk-steps.ts";
-import { NodeEnd, type NodeEndOptions, type Tear } from "./node-end.ts";
-import { NodeInlet } from "./node-inlet.ts";
-import { NodeOutlet } from "./node-outlet.ts";
-import { checkNodeStream, type NodeStreamOptions } from "./node-source.ts";
+import type { ByteStream, ByteStreamStatistics } from "../byte-stream.ts";
+import { chunksOf } from "../chunk-steps.ts";
+import { NodeEnd, type NodeEndOptions, type Tear } from "./end.ts";
+import { NodeInlet } from "./inlet.ts";
+import { NodeOutlet } from "./outlet.ts";
+import { checkNodeStream, type NodeStreamOptions } from "./source.ts";
 
 /**
  * A duplex stream of Node, a socket say, as a byte stream. It is the byte stream's from then on: read ahead by at most 64 KiB, and
@@ -17,7 +17,7 @@ import { checkNodeStream, type NodeStreamOptions } from "./node-source.ts";
  * @throws {TypeError} If it is not a duplex stream.
  * @example
  * ```ts
- * import { fromNodeDuplex } from "tasktree/streams";
+ * import { fromNodeDuplex } from "tasktree/streams/node";
  * import { PassThrough } from "node:stream";
  * import assert from "node:assert";
  * await using echo = fromNodeDuplex(new PassThrough());

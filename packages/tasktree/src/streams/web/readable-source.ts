@@ -2,12 +2,12 @@
  * A platform's `ReadableStream` as a source. A read of the platform cannot be taken back: one that is under way when its reader is
  * cancelled stays, and what it brings is for the next one.
  */
-import { brief, BrokenError, BusyError, ClosedError } from "../errors.ts";
-import { ByteQueue } from "../internal/byte-queue.ts";
-import { isCount } from "../internal/count.ts";
-import { bound, here, passed, refused, WaitList } from "../lowlevel.ts";
-import type { ByteSource, ByteSourceStatistics } from "./byte-stream.ts";
-import { chunksOf } from "./chunk-steps.ts";
+import { brief, BrokenError, BusyError, ClosedError } from "../../errors.ts";
+import { ByteQueue } from "../../internal/byte-queue.ts";
+import { isCount } from "../../internal/count.ts";
+import { bound, here, passed, refused, WaitList } from "../../lowlevel.ts";
+import type { ByteSource, ByteSourceStatistics } from "../byte-stream.ts";
+import { chunksOf } from "../chunk-steps.ts";
 import { ignore, waitForPlatform } from "./platform-wait.ts";
 
 const defaultMax = 65_536;

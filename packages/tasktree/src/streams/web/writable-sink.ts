@@ -2,9 +2,9 @@
  * A platform's `WritableStream` as a sink. How far a writer may be ahead is the platform's affair (`desiredSize`, `ready`); that one
  * of its writes has been done says nothing of use, since many streams say so only when the other end has read.
  */
-import { brief, BrokenError, BusyError, ClosedError, isCancelled } from "../errors.ts";
-import { bound, here, passed, quiet, refused, WaitList } from "../lowlevel.ts";
-import type { ByteSink, ByteSinkStatistics } from "./byte-stream.ts";
+import { brief, BrokenError, BusyError, ClosedError, isCancelled } from "../../errors.ts";
+import { bound, here, passed, quiet, refused, WaitList } from "../../lowlevel.ts";
+import type { ByteSink, ByteSinkStatistics } from "../byte-stream.ts";
 import { ignore, waitForPlatform } from "./platform-wait.ts";
 
 /** What waits to be written. */

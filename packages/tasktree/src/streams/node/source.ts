@@ -1,9 +1,9 @@
 import type { Readable } from "node:stream";
-import { brief } from "../errors.ts";
-import type { ByteSource, ByteSourceStatistics } from "./byte-stream.ts";
-import { chunksOf } from "./chunk-steps.ts";
-import { NodeEnd } from "./node-end.ts";
-import { NodeInlet } from "./node-inlet.ts";
+import { brief } from "../../errors.ts";
+import type { ByteSource, ByteSourceStatistics } from "../byte-stream.ts";
+import { chunksOf } from "../chunk-steps.ts";
+import { NodeEnd } from "./end.ts";
+import { NodeInlet } from "./inlet.ts";
 
 export interface NodeStreamOptions {
   /** For reports and errors. */
@@ -18,7 +18,7 @@ export interface NodeStreamOptions {
  * @throws {TypeError} If it is not a readable stream.
  * @example
  * ```ts
- * import { fromNodeReadable } from "tasktree/streams";
+ * import { fromNodeReadable } from "tasktree/streams/node";
  * import { Readable } from "node:stream";
  * import assert from "node:assert";
  * await using source = fromNodeReadable(Readable.from(Buffer.from("hello")));

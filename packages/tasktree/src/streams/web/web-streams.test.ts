@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { randomFrom } from "../../test/random.ts";
-import { rejection } from "../../test/rejection.ts";
-import { numbered, readAll, readExactly, streamConformance } from "../../test/stream-conformance.ts";
-import { virtually } from "../../test/virtual.ts";
+import { randomFrom } from "../../../test/random.ts";
+import { rejection } from "../../../test/rejection.ts";
+import { numbered, readAll, readExactly, streamConformance } from "../../../test/stream-conformance.ts";
+import { virtually } from "../../../test/virtual.ts";
 import {
   BrokenError,
   CancelledError,
@@ -15,8 +15,8 @@ import {
   sleepForever,
   withCancelScope,
   withTaskGroup,
-} from "../index.ts";
-import { waitAllTasksBlocked } from "../testing/index.ts";
+} from "../../index.ts";
+import { waitAllTasksBlocked } from "../../testing/index.ts";
 import {
   fromReadableStream,
   fromWebStreams,
@@ -25,7 +25,7 @@ import {
   toReadableStream,
   toWritableStream,
   type ByteStream,
-} from "./index.ts";
+} from "../index.ts";
 
 const chunk = 65_536;
 

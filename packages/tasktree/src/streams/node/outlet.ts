@@ -1,8 +1,8 @@
 import type { Writable } from "node:stream";
-import { brief, BrokenError, ClosedError } from "../errors.ts";
-import { here, passed, refused, WaitList } from "../lowlevel.ts";
-import type { ByteSinkStatistics } from "./byte-stream.ts";
-import type { NodeEnd, NodeHalf } from "./node-end.ts";
+import { brief, BrokenError, ClosedError } from "../../errors.ts";
+import { here, passed, refused, WaitList } from "../../lowlevel.ts";
+import type { ByteSinkStatistics } from "../byte-stream.ts";
+import type { NodeEnd, NodeHalf } from "./end.ts";
 
 /** What Node is given at once, at most: so far is a writer ahead of the system's own buffers. */
 const most = 65_536;

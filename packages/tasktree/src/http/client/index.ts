@@ -1,0 +1,16 @@
+/** HTTP from the asking side: needs undici, an optional peer. */
+export { HttpClient, type CloseOptions } from "./http-client.ts";
+export { HttpResponse, type ResponseHead } from "./http-response.ts";
+export type { HttpClientStatistics } from "./lines.ts";
+export type {
+  BodyLimitOptions,
+  HttpBody,
+  HttpClientOptions,
+  HttpCommonOptions,
+  HttpRequestInfo,
+  HttpRequestOptions,
+  HttpResponseInfo,
+  HttpRetryOptions,
+  HttpTimeouts,
+  QueryValue,
+} from "./options.ts";

@@ -1,0 +1,150 @@
+/** Writes a `Response` to a client. */
+import { STATUS_CODES, type IncomingMessage, type ServerResponse } from "node:http";
+import { brief } from "../../errors.ts";
+import { partsOfReply, type ReplyParts } from "./reply.ts";
+import { bytesOf, flush, pump, type Reader, type Stall } from "./body-pump.ts";
+
+/** How long the connection lasts, and what the body looks like on it, is for this side to say. */
+const ofTheConnection = new Set([
+  "connection",
+  "keep-alive",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+]);
+
+/** Answers with what a handler has returned; resolves when the client has got it, as far as this side can know. */
+export async function send(
+  value: unknown,
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  stall: Stall,
+): Promise<void> {
+  const whole = partsOfReply(value);
+  if (whole !== undefined) return sendWhole(value as Response, whole, incoming, outgoing, stall);
+  const response = checked(value);
+  const { status, body } = response;
+  const isEmpty = body === null || incoming.method === "HEAD" || status === 204 || status === 304;
+  if (outgoing.writableEnded || outgoing.destroyed || isEmpty) {
+    if (!outgoing.writableEnded && !outgoing.destroyed) sendEmpty(response, incoming, outgoing);
+    await body?.cancel();
+  } else {
+    await sendBody(response, body.getReader(), outgoing, stall);
+  }
+}
+
+/** What is there as a whole needs no stream. */
+async function sendWhole(
+  response: Response,
+  { body, type, headers }: ReplyParts,
+  { method }: IncomingMessage,
+  outgoing: ServerResponse,
+  stall: Stall,
+): Promise<void> {
+  if (outgoing.writableEnded || outgoing.destroyed) return;
+  const raw = headers === undefined ? (type === undefined ? [] : ["content-type", type]) : rawHeaders(headers);
+  add(raw, "content-length", String(Buffer.byteLength(body)));
+  outgoing.strictContentLength = method !== "HEAD";
+  writeHead(response, raw, outgoing);
+  if (typeof body === "string") outgoing.end(body);
+  else finish(body, outgoing);
+  if (!isGone(outgoing)) await flush(outgoing, stall);
+}
+
+function sendEmpty(response: Response, { method }: IncomingMessage, outgoing: ServerResponse): void {
+  const { status } = response;
+  // A length must not stand in a 204 (RFC 9110, section 8.6).
+  const headers = rawHeaders(response.headers, status === 204 ? "content-length" : undefined);
+  if (response.body === null && method !== "HEAD" && status !== 204 && status !== 304)
+    add(headers, "content-length", "0");
+  writeHead(response, headers, outgoing);
+  outgoing.end();
+}
+
+/** A short body is there in a moment: it goes out in one piece, with its length. */
+async function sendBody(response: Response, reader: Reader, outgoing: ServerResponse, stall: Stall): Promise<void> {
+  const headers = rawHeaders(response.headers);
+  const first = reader.read();
+  const start = await soon(first);
+  if (start === undefined || start.done) return sendStream();
+  const second = reader.read();
+  const end = await soon(second);
+  if (end?.done !== true) return sendStream(second);
+  const chunk = bytesOf(start.value);
+  add(headers, "content-length", String(chunk.length));
+  outgoing.strictContentLength = true;
+  writeHead(response, headers, outgoing);
+  finish(chunk, outgoing);
+  if (!isGone(outgoing)) await flush(outgoing, stall);
+
+  function sendStream(...more: ReturnType<Reader["read"]>[]): Promise<void> {
+    outgoing.strictContentLength = true;
+    writeHead(response, headers, outgoing);
+    outgoing.flushHeaders();
+    return pump(reader, [first, ...more], outgoing, stall);
+  }
+}
+
+/** Node sends headers and a string in one piece, but an array as a second one, which costs as much again as the whole request. */
+const longestInOnePiece = 16_384;
+
+function finish(chunk: Uint8Array, outgoing: ServerResponse): void {
+  if (chunk.length > longestInOnePiece) outgoing.end(chunk);
+  else outgoing.end(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length).toString("latin1"), "latin1");
+}
+
+/** What a promise has come to within the next few microtasks. */
+/** Whether the system has all of it: Node tells that by an event too, but later. */
+function isGone(outgoing: ServerResponse): boolean {
+  return outgoing.socket !== null && outgoing.writableLength === 0;
+}
+
+const moment = Promise.resolve();
+
+async function soon<T>(promise: Promise<T>): Promise<T | undefined> {
+  let value: T | undefined;
+  promise.then((settled) => (value = settled), ignore);
+  for (let turn = 0; turn < 3 && value === undefined; turn++) await moment;
+  return value;
+}
+
+/** Short text in place of what a handler would have said. */
+export function refuse(outgoing: ServerResponse, status: number, headers: readonly string[] = []): void {
+  const text = `${STATUS_CODES[status]}\n`;
+  const type = "text/plain; charset=utf-8";
+  outgoing.writeHead(status, ["content-type", type, "content-length", String(text.length), ...headers]);
+  outgoing.end(text);
+}
+
+function writeHead({ status, statusText }: Response, headers: string[], outgoing: ServerResponse): void {
+  if (statusText === "") outgoing.writeHead(status, headers);
+  else outgoing.writeHead(status, statusText, headers);
+}
+
+/** Name after value; those that stand there several times, as `set-cookie`, do so again. */
+function rawHeaders(headers: Headers, without?: string): string[] {
+  const raw: string[] = [];
+  headers.forEach((value, name) => {
+    if (name !== without && !ofTheConnection.has(name)) raw.push(name, value);
+  });
+  return raw;
+}
+
+function add(headers: string[], name: string, value: string): void {
+  for (let i = 0; i < headers.length; i += 2) if (headers[i] === name) return;
+  headers.push(name, value);
+}
+
+/** A `Response` of another library will do. */
+function checked(value: unknown): Response {
+  const { status, headers, bodyUsed } = (value ?? {}) as Partial<Response>;
+  if (typeof status !== "number" || typeof headers?.forEach !== "function")
+    throw new TypeError(`Cannot answer with ${brief(value)}: wanted a Response`);
+  if (status < 200) throw new TypeError(`Cannot answer with status ${status}: wanted one from 200`);
+  if (bodyUsed === true) throw new TypeError("Cannot answer with a response whose body was read already");
+  return value as Response;
+}
+
+function ignore(): void {}

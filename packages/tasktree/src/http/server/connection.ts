@@ -1,0 +1,65 @@
+import type { Duplex } from "node:stream";
+import { BrokenError } from "../../errors.ts";
+import type { Scope } from "../../lowlevel.ts";
+
+/** What runs for a client. */
+export interface Visit {
+  /** What it is answered with: the headers may still say that the connection ends with it. */
+  readonly outgoing: { shouldKeepAlive: boolean; readonly headersSent: boolean } | undefined;
+  /** The client has closed its connection, or lost it. */
+  clientLeft(): void;
+}
+
+/** Cancels what runs for a client that has left. What is cancelled already is not told anew: that would cut its cleanup. */
+export function cancelFor(scope: Scope, what: string, why: string): void {
+  if (!scope.signal.aborted) scope.cancel(new BrokenError(`Cannot ${what}: ${why}`));
+}
+
+const known = new WeakMap<object, Connection>();
+
+/** A connection of a server, and what runs for it: with pipelining that may be much at once. */
+export class Connection {
+  readonly socket: Duplex;
+  readonly #visits = new Set<Visit>();
+  #closing = false;
+
+  static of(socket: Duplex): Connection {
+    let connection = known.get(socket);
+    if (connection === undefined) known.set(socket, (connection = new Connection(socket)));
+    return connection;
+  }
+
+  private constructor(socket: Duplex) {
+    this.socket = socket;
+    socket.once("close", () => {
+      for (const visit of this.#visits) visit.clientLeft();
+    });
+  }
+
+  begin(visit: Visit): void {
+    this.#visits.add(visit);
+    if (this.#closing && visit.outgoing !== undefined) visit.outgoing.shouldKeepAlive = false;
+    if (this.socket.destroyed) visit.clientLeft();
+  }
+
+  end(visit: Visit): void {
+    this.#visits.delete(visit);
+    if (this.#closing && this.#visits.size === 0) this.#end();
+  }
+
+  /** Ends it when what runs has been answered; now if nothing does. */
+  closeWhenIdle(): void {
+    this.#closing = true;
+    if (this.#visits.size === 0) this.socket.destroy();
+    for (const { outgoing } of this.#visits) {
+      if (outgoing !== undefined && !outgoing.headersSent) outgoing.shouldKeepAlive = false;
+    }
+  }
+
+  /** When all that was written is gone. */
+  #end(): void {
+    const { socket } = this;
+    if (socket.writableLength === 0) socket.destroy();
+    else socket.end(() => socket.destroy());
+  }
+}

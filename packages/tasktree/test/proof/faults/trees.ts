@@ -30,8 +30,8 @@ export const inTrees: readonly Fault[] = [
   {
     name: "group: services end in the order in which they were started",
     file: group,
-    find: "[...this.#services].toReversed()",
-    replace: "[...this.#services]",
+    find: "[...services].toReversed()",
+    replace: "[...services]",
     program: "group: services end last",
   },
   {

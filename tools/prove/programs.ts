@@ -29,6 +29,7 @@ const leftOut: readonly [pattern: RegExp, reason: string][] = [
     /"tasktree\/(net|fs|process|ambient|http|streams\/node)\b/,
     "does real input and output, which comes in an order of its own",
   ],
+  [/\bretry\(/, "draws its pauses, of which there are too many"],
 ];
 
 export interface Programs {

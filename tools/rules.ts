@@ -79,7 +79,7 @@ export function skipProblems(tests: readonly NamedTest[], rules: readonly string
     .filter((test) => {
       const ids = idsIn(test.name, families);
       return ![test.name, ...ids, ...ids.map((id) => ruleOf(id, rules))].some(
-        (key) => key !== undefined && rows.has(key),
+        (key) => key !== undefined && rows.has(key.trim()),
       );
     })
     .map((test) => {

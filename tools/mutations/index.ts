@@ -7,6 +7,7 @@ import { ofProcesses } from "./processes.ts";
 import { ofFs } from "./fs.ts";
 import { ofHttpClient } from "./http-client.ts";
 import { ofNet } from "./net.ts";
+import { ofHttpServer } from "./http-server.ts";
 import { ofQueues } from "./queues.ts";
 import { ofStreams } from "./streams.ts";
 import { ofSync } from "./sync.ts";
@@ -31,6 +32,7 @@ export const mutations: readonly Mutation[] = [
   ...ofFs,
   ...ofHttpClient,
   ...ofNet,
+  ...ofHttpServer,
   ...ofQueues,
   ...ofStreams,
   ...ofProcesses,

@@ -6,15 +6,16 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { TaskGroup } from "../src/index.ts";
 import { serveHttp, type HttpHandler, type HttpListener, type ServeHttpOptions } from "../src/http/index.ts";
 
-/** A server as a service of the group. */
+/** A server as a service of the group, or as an ordinary child, which keeps it open. */
 export function served(
   group: TaskGroup,
   handler: HttpHandler,
   options: Partial<ServeHttpOptions> = {},
+  service = true,
 ): Promise<HttpListener> {
   const serve = (started: (listener: HttpListener) => void): Promise<void> =>
     serveHttp(handler, { port: 0, ...options, started });
-  return group.start<HttpListener>(serve, { service: true });
+  return group.start<HttpListener>(serve, { service });
 }
 
 /** A connection on which anything may be said. */

@@ -8,11 +8,11 @@ import { createAdaptorServer } from "@hono/node-server";
 import express, { type ErrorRequestHandler } from "express";
 import { fastify } from "fastify";
 import { Hono } from "hono";
+import { skipOn } from "../../test/runtime.ts";
 import { RawClient, served, until } from "../../test/http-clients.ts";
 import { needs, program } from "../../test/needs.ts";
 import {
   CancelledError,
-  currentScope,
   currentTask,
   isCancelled,
   openTaskGroup,
@@ -74,7 +74,8 @@ const frameworks: Record<string, Make> = {
       errors.push(error);
       return context.body(null, 599 as 500);
     });
-    return createAdaptorServer(app) as NodeServer;
+    // Else it puts a Request and a Response of its own in place of the platform's, for all of the process.
+    return createAdaptorServer({ fetch: app.fetch, overrideGlobalObjects: false }) as NodeServer;
   },
   "node:http": async (handler, errors, options) => {
     const onError: NonNullable<WithRequestTaskOptions["onError"]> = (error) => errors.push(error);
@@ -87,36 +88,49 @@ const frameworks: Record<string, Make> = {
   },
 };
 
-/** The framework's server as a service of the group. */
-async function made(group: TaskGroup, make: Make, handler: Handler): Promise<Made & { listener: HttpListener }> {
+/** The framework's server as a service of the group, or as an ordinary child. */
+async function made(
+  group: TaskGroup,
+  make: Make,
+  handler: Handler,
+  service = true,
+): Promise<Made & { listener: HttpListener }> {
   const errors: unknown[] = [];
   const server = await make(handler, errors, {});
   const listener = await group.start<HttpListener>((started) => serveNode(server, { port: 0, started }), {
-    service: true,
+    service,
   });
   return { listener, errors };
 }
 
 for (const [name, make] of Object.entries(frameworks)) {
-  test(`${name}: a request is a task of its own, also after its body was parsed`, async () => {
-    const tasks: (string | undefined)[] = [];
-    const handler: Handler = async (_path, body) => {
-      tasks.push(currentTask()?.name);
-      await sleep(1);
-      tasks.push(currentTask()?.name);
-      return body;
-    };
-    await withTaskGroup(async (group) => {
-      const { listener, errors } = await made(group, make, handler);
-      const init = { method: "POST", body: "body", headers: { "content-type": "text/plain" } };
-      assert.equal(await (await fetch(`${listener.url}/a/b?c`, init)).text(), "body");
-      assert.deepEqual(tasks, ["POST /a/b", "POST /a/b"]);
-      await until(() => listener.statistics().requests === 0);
-      assert.deepEqual(errors, []);
-    });
-  });
+  test(
+    `taskPerRequest() makes a request a task, also after its body was parsed: ${name}`,
+    name === "Hono" ? skipOn({ bun: "its adapter for node:http" }) : {},
+    async () => {
+      const tasks: (string | undefined)[] = [];
+      const handler: Handler = async (_path, body) => {
+        tasks.push(currentTask()?.name);
+        await sleep(1);
+        tasks.push(currentTask()?.name);
+        return body;
+      };
+      await withTaskGroup(async (group) => {
+        const { listener, errors } = await made(group, make, handler);
+        const client = await RawClient.open(listener);
+        client.say("POST /a/b?c HTTP/1.1\r\nHost: a\r\nContent-Type: text/plain\r\nContent-Length: 4\r\n\r\n");
+        await sleep(30); // the body comes on an event of its own, which belongs to no task
+        client.say("body");
+        await client.has("body");
+        client.leave();
+        assert.deepEqual(tasks, ["POST /a/b", "POST /a/b"]);
+        await until(() => listener.statistics().requests === 0);
+        assert.deepEqual(errors, []);
+      });
+    },
+  );
 
-  test(`${name}: a client that leaves cancels its request, whose cleanup may wait, and the framework hears of it`, async () => {
+  test(`taskPerRequest() cancels the request of a client that leaves; its cleanup may wait, and the framework hears of it: ${name}`, async () => {
     let why: unknown;
     let cleaned = false;
     const handler: Handler = async () => {
@@ -126,6 +140,7 @@ for (const [name, make] of Object.entries(frameworks)) {
         why = error;
         throw error;
       } finally {
+        await sleep(5);
         await sleep(5);
         cleaned = true;
       }
@@ -144,7 +159,7 @@ for (const [name, make] of Object.entries(frameworks)) {
     });
   });
 
-  test(`${name}: what a handler throws is for the framework to answer`, async () => {
+  test(`taskPerRequest() leaves it to the framework to answer what a handler throws: ${name}`, async () => {
     const failure = new Error("failed");
     await withTaskGroup(async (group) => {
       const { listener, errors } = await made(group, make, () => Promise.reject(failure));
@@ -154,35 +169,40 @@ for (const [name, make] of Object.entries(frameworks)) {
     });
   });
 
-  test(`${name}: a server that drains answers what was asked, and takes no more`, async () => {
-    const gate = Promise.withResolvers<void>();
-    await withTaskGroup(async (outer) => {
-      const ready = Promise.withResolvers<HttpListener>();
-      outer.spawn(() =>
-        withCancelScope((scope) =>
-          withTaskGroup(async (group) => {
-            const handler: Handler = async (path) => {
-              if (path === "/slow") scope.drain(10_000);
-              await gate.promise;
-              return "done";
-            };
-            ready.resolve((await made(group, make, handler)).listener);
-            await currentScope().waitDraining();
-          }),
-        ),
-      );
-      const listener = await ready.promise;
-      const idle = await RawClient.open(listener);
-      const busy = await RawClient.open(listener);
-      busy.get("/slow");
-      await idle.whole();
-      await assert.rejects(RawClient.open(listener), { code: "ECONNREFUSED" });
-      gate.resolve();
-      assert.match(await busy.whole(), /^HTTP\/1\.1 200 OK[^]*connection: close[^]*done$/i);
-    });
-  });
+  test(
+    `taskPerRequest() in a server that drains: what was asked is answered, and no more is taken: ${name}`,
+    name === "Hono" ? skipOn({ bun: "its adapter for node:http" }) : {},
+    async () => {
+      const gate = Promise.withResolvers<void>();
+      await withTaskGroup(async (outer) => {
+        const ready = Promise.withResolvers<HttpListener>();
+        outer.spawn(() =>
+          withCancelScope((scope) =>
+            withTaskGroup(async (group) => {
+              const handler: Handler = async (path) => {
+                if (path === "/slow") scope.drain(10_000);
+                if (path === "/slow") await gate.promise;
+                return "done";
+              };
+              ready.resolve((await made(group, make, handler, false)).listener);
+            }),
+          ),
+        );
+        const listener = await ready.promise;
+        const idle = await RawClient.open(listener);
+        idle.get("/");
+        await idle.has("done");
+        const busy = await RawClient.open(listener);
+        busy.get("/slow");
+        await idle.whole();
+        await assert.rejects(RawClient.open(listener), { code: "ECONNREFUSED" });
+        gate.resolve();
+        assert.match(await busy.whole(), /^HTTP\/1\.1 200 OK[^]*\r\ndone/);
+      });
+    },
+  );
 
-  test(`${name}: a handler that is deaf to its cancellation holds nobody up longer than the grace, or its own end`, async () => {
+  test(`taskPerRequest() is held up by a deaf handler no longer than the grace, or its own end: ${name}`, async () => {
     const gate = Promise.withResolvers<string>();
     const ended = withCancelScope(
       (scope) =>
@@ -200,7 +220,7 @@ for (const [name, make] of Object.entries(frameworks)) {
     gate.resolve("late");
   });
 
-  test(`${name}: a request of a group that is cancelled gets 503`, async () => {
+  test(`taskPerRequest() answers 503 to a request of a group that is cancelled: ${name}`, async () => {
     await using group = openTaskGroup();
     const server = await make(async () => "never", [], { group });
     group.cancel();
@@ -212,7 +232,7 @@ for (const [name, make] of Object.entries(frameworks)) {
     server.close();
   });
 
-  test(`${name}: without serveNode() the tasks belong to the root`, async () => {
+  test(`taskPerRequest() without serveNode() makes tasks of the root: ${name}`, async () => {
     const paths: (string | undefined)[] = [];
     const server = await make(
       async () => {

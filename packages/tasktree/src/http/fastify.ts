@@ -1,13 +1,12 @@
 /** Requests as tasks in Fastify. */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { bound } from "../lowlevel.ts";
 import { RequestTasks, type RequestTaskOptions } from "./request-tasks.ts";
 
 export type { RequestTaskOptions } from "./request-tasks.ts";
 
 /** Fastify, as far as it is used here. */
 export interface FastifyLike {
-  addHook(name: "onRequest" | "preValidation", hook: FastifyHook): unknown;
+  addHook(name: "onRequest", hook: FastifyHook): unknown;
 }
 
 export type FastifyHook = (
@@ -37,18 +36,8 @@ export type FastifyHook = (
  */
 export function taskPerRequest(app: FastifyLike, options: RequestTaskOptions, done: () => void): void {
   const tasks = new RequestTasks(options);
-  const contexts = new WeakMap<object, (call: () => void) => void>();
-  app.addHook("onRequest", (request, reply, next) => {
-    tasks.run(request.raw, reply.raw, () => {
-      contexts.set(
-        request.raw,
-        bound((call: () => void) => call()),
-      );
-      next();
-    });
-  });
-  // A body is parsed on the events of its socket, which belong to no task.
-  app.addHook("preValidation", (request, _reply, next) => contexts.get(request.raw)!(next));
+  // Fastify keeps the context itself while it parses a body.
+  app.addHook("onRequest", (request, reply, next) => tasks.run(request.raw, reply.raw, () => next()));
   done();
 }
 

@@ -121,6 +121,7 @@ class ServerHost implements HttpListener {
       this.#line.wakeAll();
     });
     for (const connection of this.#connections) connection.closeWhenIdle();
+    this.#server.closeIdleConnections(); // Bun tells of a connection when something is asked on it
   }
 
   async closed(): Promise<void> {

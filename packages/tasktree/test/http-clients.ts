@@ -71,6 +71,23 @@ export async function until(condition: () => boolean): Promise<void> {
   throw new Error(`It never came about: ${condition.toString()}`);
 }
 
+/**
+ * Waits until nobody is let in any more, and no answer was given to who was. Node closes idle connections a moment before it stops
+ * to listen.
+ */
+export async function refused(listener: { readonly port: number }): Promise<void> {
+  for (;;) {
+    try {
+      const client = await RawClient.open(listener);
+      client.get("/");
+      if ((await client.whole()) !== "") throw new Error(`It was answered: ${client.received}`);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ECONNREFUSED") return;
+      if ((error as NodeJS.ErrnoException).code !== "ECONNRESET") throw error;
+    }
+  }
+}
+
 /** A response whose body is made by an iterator, as far as the client takes it. */
 export function streamed(body: AsyncIterable<unknown>, init?: ResponseInit): Response {
   return new Response(NodeReadableStream.from(body) as ReadableStream<Uint8Array<ArrayBuffer>>, init);

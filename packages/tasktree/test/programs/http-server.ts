@@ -1,5 +1,8 @@
-/** A server for `tasktree run`: /fast takes 300 ms, /slow for ever. Says where it listens, and what became of what was slow. */
-import { sleep, sleepForever } from "tasktree";
+/**
+ * A server for `tasktree run`: /now is answered at once, /fast soon after the end has begun, /slow never. Says where it listens, how
+ * many requests have come, and what became of what was slow.
+ */
+import { currentScope, sleep, sleepForever } from "tasktree";
 import { reply, serveHttp } from "tasktree/http";
 
 let begun = 0;
@@ -20,7 +23,10 @@ export default async function main(): Promise<void> {
       async (request) => {
         console.log(`begun ${++begun}.`);
         if (request.url.endsWith("/slow")) return slow();
-        await sleep(300);
+        if (request.url.endsWith("/fast")) {
+          await currentScope().waitDraining();
+          await sleep(50);
+        }
         return reply("done");
       },
       { port: 0, started: ({ port }) => console.log(`port ${port}.`) },

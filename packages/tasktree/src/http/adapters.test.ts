@@ -8,7 +8,6 @@ import { createAdaptorServer } from "@hono/node-server";
 import express, { type ErrorRequestHandler } from "express";
 import { fastify } from "fastify";
 import { Hono } from "hono";
-import { skipOn } from "../../test/runtime.ts";
 import { RawClient, refused, served, until } from "../../test/http-clients.ts";
 import { needs, program } from "../../test/needs.ts";
 import {
@@ -104,31 +103,27 @@ async function made(
 }
 
 for (const [name, make] of Object.entries(frameworks)) {
-  test(
-    `taskPerRequest() makes a request a task, also after its body was parsed: ${name}`,
-    name === "Hono" ? skipOn({ bun: "its adapter for node:http" }) : {},
-    async () => {
-      const tasks: (string | undefined)[] = [];
-      const handler: Handler = async (_path, body) => {
-        tasks.push(currentTask()?.name);
-        await sleep(1);
-        tasks.push(currentTask()?.name);
-        return body;
-      };
-      await withTaskGroup(async (group) => {
-        const { listener, errors } = await made(group, make, handler);
-        const client = await RawClient.open(listener);
-        client.say("POST /a/b?c HTTP/1.1\r\nHost: a\r\nContent-Type: text/plain\r\nContent-Length: 4\r\n\r\n");
-        await sleep(30); // the body comes on an event of its own, which belongs to no task
-        client.say("body");
-        await client.has("body");
-        client.leave();
-        assert.deepEqual(tasks, ["POST /a/b", "POST /a/b"]);
-        await until(() => listener.statistics().requests === 0);
-        assert.deepEqual(errors, []);
-      });
-    },
-  );
+  test(`taskPerRequest() makes a request a task, also after its body was parsed: ${name}`, async () => {
+    const tasks: (string | undefined)[] = [];
+    const handler: Handler = async (_path, body) => {
+      tasks.push(currentTask()?.name);
+      await sleep(1);
+      tasks.push(currentTask()?.name);
+      return body;
+    };
+    await withTaskGroup(async (group) => {
+      const { listener, errors } = await made(group, make, handler);
+      const client = await RawClient.open(listener);
+      client.say("POST /a/b?c HTTP/1.1\r\nHost: a\r\nContent-Type: text/plain\r\nContent-Length: 4\r\n\r\n");
+      await sleep(30); // the body comes on an event of its own, which belongs to no task
+      client.say("body");
+      await client.has("body");
+      client.leave();
+      assert.deepEqual(tasks, ["POST /a/b", "POST /a/b"]);
+      await until(() => listener.statistics().requests === 0);
+      assert.deepEqual(errors, []);
+    });
+  });
 
   test(`taskPerRequest() cancels the request of a client that leaves; its cleanup may wait, and the framework hears of it: ${name}`, async () => {
     let why: unknown;
@@ -169,38 +164,34 @@ for (const [name, make] of Object.entries(frameworks)) {
     });
   });
 
-  test(
-    `taskPerRequest() in a server that drains: what was asked is answered, and no more is taken: ${name}`,
-    name === "Hono" ? skipOn({ bun: "its adapter for node:http" }) : {},
-    async () => {
-      const gate = Promise.withResolvers<void>();
-      await withTaskGroup(async (outer) => {
-        const ready = Promise.withResolvers<HttpListener>();
-        outer.spawn(() =>
-          withCancelScope((scope) =>
-            withTaskGroup(async (group) => {
-              const handler: Handler = async (path) => {
-                if (path === "/slow") scope.drain(10_000);
-                if (path === "/slow") await gate.promise;
-                return "done";
-              };
-              ready.resolve((await made(group, make, handler, false)).listener);
-            }),
-          ),
-        );
-        const listener = await ready.promise;
-        const idle = await RawClient.open(listener);
-        idle.get("/");
-        await idle.has("done");
-        const busy = await RawClient.open(listener);
-        busy.get("/slow");
-        await idle.whole();
-        await refused(listener);
-        gate.resolve();
-        assert.match(await busy.whole(), /^HTTP\/1\.1 200 OK[^]*\r\ndone/);
-      });
-    },
-  );
+  test(`taskPerRequest() in a server that drains: what was asked is answered, and no more is taken: ${name}`, async () => {
+    const gate = Promise.withResolvers<void>();
+    await withTaskGroup(async (outer) => {
+      const ready = Promise.withResolvers<HttpListener>();
+      outer.spawn(() =>
+        withCancelScope((scope) =>
+          withTaskGroup(async (group) => {
+            const handler: Handler = async (path) => {
+              if (path === "/slow") scope.drain(10_000);
+              if (path === "/slow") await gate.promise;
+              return "done";
+            };
+            ready.resolve((await made(group, make, handler, false)).listener);
+          }),
+        ),
+      );
+      const listener = await ready.promise;
+      const idle = await RawClient.open(listener);
+      idle.get("/");
+      await idle.has("done");
+      const busy = await RawClient.open(listener);
+      busy.get("/slow");
+      await idle.whole();
+      await refused(listener);
+      gate.resolve();
+      assert.match(await busy.whole(), /^HTTP\/1\.1 200 OK[^]*\r\ndone/);
+    });
+  });
 
   test(`taskPerRequest() is held up by a deaf handler no longer than the grace, or its own end: ${name}`, async () => {
     const gate = Promise.withResolvers<string>();

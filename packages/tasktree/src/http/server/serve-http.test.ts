@@ -52,47 +52,43 @@ async function* pieces(...texts: string[]): AsyncGenerator<Uint8Array<ArrayBuffe
   }
 }
 
-test(
-  "serveHttp() gives a handler the request as the platform has it",
-  skipOn({ bun: "its own requests and answers differ" }),
-  async () => {
-    let seen: Record<string, unknown> = {};
-    const handler: HttpHandler = async (request, facts) => {
-      seen = {
-        method: request.method,
-        url: request.url,
-        header: request.headers.get("x-twice"),
-        is: request instanceof Request,
-        redirect: request.redirect,
-        used: request.bodyUsed,
-        json: await request.json(),
-        usedNow: request.bodyUsed,
-        task: currentTask()?.name,
-        peer: facts.peer.startsWith("127.0.0.1:"),
-      };
-      await assert.rejects(request.text(), TypeError);
-      return new Response("ok");
+test("serveHttp() gives a handler the request as the platform has it", async () => {
+  let seen: Record<string, unknown> = {};
+  const handler: HttpHandler = async (request, facts) => {
+    seen = {
+      method: request.method,
+      url: request.url,
+      header: request.headers.get("x-twice"),
+      is: request instanceof Request,
+      redirect: request.redirect,
+      used: request.bodyUsed,
+      json: await request.json(),
+      usedNow: request.bodyUsed,
+      task: currentTask()?.name,
+      peer: facts.peer.startsWith("127.0.0.1:"),
     };
-    const headers: [string, string][] = [
-      ["x-twice", "1"],
-      ["x-twice", "2"],
-    ];
-    await ask(handler, { method: "POST", path: "/a/../b%20c?d=e", body: '{"n":1}', headers });
-    const { url, ...others } = seen;
-    assert.match(url as string, /^http:\/\/127\.0\.0\.1:\d+\/b%20c\?d=e$/);
-    assert.deepEqual(others, {
-      method: "POST",
-      header: "1, 2",
-      is: true,
-      redirect: "follow",
-      used: false,
-      json: { n: 1 },
-      usedNow: true,
-      task: "POST /b%20c",
-      peer: true,
-    });
-  },
-);
+    await assert.rejects(request.text(), TypeError);
+    return new Response("ok");
+  };
+  const headers: [string, string][] = [
+    ["x-twice", "1"],
+    ["x-twice", "2"],
+  ];
+  await ask(handler, { method: "POST", path: "/a/../b%20c?d=e", body: '{"n":1}', headers });
+  const { url, ...others } = seen;
+  assert.match(url as string, /^http:\/\/127\.0\.0\.1:\d+\/b%20c\?d=e$/);
+  assert.deepEqual(others, {
+    method: "POST",
+    header: "1, 2",
+    is: true,
+    redirect: "follow",
+    used: false,
+    json: { n: 1 },
+    usedNow: true,
+    task: "POST /b%20c",
+    peer: true,
+  });
+});
 
 test("serveHttp() reads a body in every way a Request has", async () => {
   const form = new FormData();
@@ -145,32 +141,28 @@ test("serveHttp() sends what a Response holds: status, repeated headers, and its
   assert.equal((await ask(() => new Response(long))).text, long);
 });
 
-test(
-  "serveHttp() sends reply() and replyJson() as the same Response of the platform",
-  skipOn({ bun: "its own requests and answers differ" }),
-  async () => {
-    const init = { status: 404, statusText: "Gone", headers: { "x-a": "b", "content-type": "text/html" } };
-    const pairs: [() => Response, () => Response][] = [
-      [() => reply("hä"), () => new Response("hä", { headers: { "content-type": "text/plain;charset=UTF-8" } })],
-      [() => reply("no", init), () => new Response("no", init)],
-      [() => reply(bytes("raw")), () => new Response(bytes("raw"))],
-      [() => replyJson({ a: 1 }), () => Response.json({ a: 1 }, { headers: { "content-type": "application/json" } })],
-    ];
-    for (const [ours, theirs] of pairs) {
-      const [got, wanted] = [await ask(ours), await ask(theirs)];
-      assert.deepEqual([got.status, got.text], [wanted.status, wanted.text]);
-      assert.deepEqual(
-        { ...Object.fromEntries(got.headers), date: "" },
-        { ...Object.fromEntries(wanted.headers), date: "" },
-      );
-      assert.equal(await ours().text(), wanted.text);
-    }
-    const errors: unknown[] = [];
-    const wrong = (): Response => reply("x", { headers: { "content-length": "2" } });
-    await assert.rejects(ask(wrong, {}, { onError: (error) => errors.push(error) }), TypeError);
-    assert.equal(errors.length, 1);
-  },
-);
+test("serveHttp() sends reply() and replyJson() as the same Response of the platform", async () => {
+  const init = { status: 404, statusText: "Gone", headers: { "x-a": "b", "content-type": "text/html" } };
+  const pairs: [() => Response, () => Response][] = [
+    [() => reply("hä"), () => new Response("hä", { headers: { "content-type": "text/plain;charset=UTF-8" } })],
+    [() => reply("no", init), () => new Response("no", init)],
+    [() => reply(bytes("raw")), () => new Response(bytes("raw"))],
+    [() => replyJson({ a: 1 }), () => Response.json({ a: 1 }, { headers: { "content-type": "application/json" } })],
+  ];
+  for (const [ours, theirs] of pairs) {
+    const [got, wanted] = [await ask(ours), await ask(theirs)];
+    assert.deepEqual([got.status, got.text], [wanted.status, wanted.text]);
+    assert.deepEqual(
+      { ...Object.fromEntries(got.headers), date: "" },
+      { ...Object.fromEntries(wanted.headers), date: "" },
+    );
+    assert.equal(await ours().text(), wanted.text);
+  }
+  const errors: unknown[] = [];
+  const wrong = (): Response => reply("x", { headers: { "content-length": "2" } });
+  await assert.rejects(ask(wrong, {}, { onError: (error) => errors.push(error) }), TypeError);
+  assert.equal(errors.length, 1);
+});
 
 test("serveHttp() sends no body with HEAD, 204 and 304, and closes what would have made it", async () => {
   let closed = 0;

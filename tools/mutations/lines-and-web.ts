@@ -10,6 +10,12 @@ const web = `${streams}/web/web-streams.ts`;
 
 export const ofLinesAndWeb: readonly Mutation[] = [
   {
+    clause: "N3",
+    file: sink,
+    find: "if (error instanceof BrokenError && error.cause === givenUp) return;",
+    replace: "",
+  },
+  {
     clause: "N1",
     file: decoder,
     find: "if (position !== this.#position || ",

@@ -4,6 +4,7 @@ import { isCount } from "../internal/count.ts";
 import { here, passed, quiet, refused } from "../lowlevel.ts";
 import type { ByteSource, ByteSourceStatistics } from "./byte-stream.ts";
 import { asStep, chunksOf } from "./chunk-steps.ts";
+import { checkSource } from "./ends.ts";
 import { LineDecoder } from "./line-decoder.ts";
 
 export interface BufferedReaderOptions {
@@ -71,8 +72,7 @@ export class BufferedReader implements ByteSource {
   constructor(source: ByteSource, options: BufferedReaderOptions = {}) {
     checkOptions("make a buffered reader", options);
     const { limit = defaultLimit, encoding = "utf-8", fatal = false, name } = options;
-    if (typeof (source as Partial<ByteSource> | undefined)?.read !== "function")
-      throw new TypeError(`Cannot make a buffered reader of ${brief(source)}: wanted a source of bytes`);
+    checkSource("make a buffered reader of", source);
     checkLimit(limit);
     this.#source = source;
     this.#label = name === undefined ? "the stream" : `stream '${name}'`;

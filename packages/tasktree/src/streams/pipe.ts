@@ -1,5 +1,6 @@
 import { quiet } from "../lowlevel.ts";
 import type { ByteSink, ByteSource } from "./byte-stream.ts";
+import { checkSink, checkSource } from "./ends.ts";
 
 /**
  * Copies until the end of `source`, as fast as `sink` takes it; gives the number of bytes. It closes neither: say `closeWriting()`
@@ -10,6 +11,7 @@ import type { ByteSink, ByteSource } from "./byte-stream.ts";
  * writing fails.
  *
  * @throws What `source.read()` and `sink.write()` throw.
+ * @throws {TypeError} If `source` is no source, or `sink` no sink.
  * @example An echo
  * ```ts
  * import { memoryStreamPair, pipe } from "tasktree/streams";
@@ -26,6 +28,8 @@ export function pipe(source: ByteSource, sink: ByteSink): Promise<number> {
 }
 
 async function copy(source: ByteSource, sink: ByteSink): Promise<number> {
+  checkSource("copy from", source);
+  checkSink("copy to", sink);
   let count = 0;
   for (let chunk = await source.read(); chunk !== undefined; chunk = await source.read()) {
     await sink.write(chunk);

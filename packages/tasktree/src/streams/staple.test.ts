@@ -5,7 +5,16 @@ import { rejection } from "../../test/rejection.ts";
 import { virtually } from "../../test/virtual.ts";
 import { BrokenError, moveOnAfter, suppressedErrors, withTaskGroup } from "../index.ts";
 import { waitAllTasksBlocked } from "../testing/index.ts";
-import { BufferedReader, memoryStreamPair, pipe, staple } from "./index.ts";
+import {
+  BufferedReader,
+  memoryStreamPair,
+  pipe,
+  staple,
+  toReadableStream,
+  toWritableStream,
+  writeJson,
+  writeLine,
+} from "./index.ts";
 
 streamConformance("staple()", async (options) => {
   const [[a, intoA], [b, intoB]] = [memoryStreamPair(options), memoryStreamPair(options)];
@@ -97,4 +106,21 @@ test("pipe() fails with the error of either side", async () => {
   await assert.rejects(pipe(source, sink), BrokenError);
   feed.abort();
   await assert.rejects(pipe(source, sink), BrokenError);
+});
+
+test("what is no source, or no sink, is refused before anything is done with it", async () => {
+  const [end] = memoryStreamPair();
+  const wrong = 7 as never;
+  const [noSource, noSink] = [
+    /^TypeError: Cannot .* 7: wanted a source of bytes$/,
+    /^TypeError: Cannot .* 7: wanted a sink of bytes$/,
+  ];
+  assert.throws(() => staple(wrong, end), noSource);
+  assert.throws(() => staple(end, wrong), noSink);
+  assert.throws(() => toReadableStream(wrong), noSource);
+  assert.throws(() => toWritableStream(wrong), noSink);
+  await assert.rejects(pipe(wrong, end), noSource);
+  await assert.rejects(pipe(end, wrong), noSink);
+  await assert.rejects(writeLine(wrong, "a"), noSink);
+  await assert.rejects(writeJson(null as never, 1), /^TypeError: Cannot write a line to null: wanted a sink of bytes$/);
 });

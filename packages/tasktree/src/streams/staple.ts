@@ -2,10 +2,12 @@ import { suppress, isObject } from "../errors.ts";
 import { quiet } from "../lowlevel.ts";
 import type { ByteSink, ByteSource, ByteStream, ByteStreamStatistics } from "./byte-stream.ts";
 import { chunksOf } from "./chunk-steps.ts";
+import { checkSink, checkSource } from "./ends.ts";
 
 /**
  * One stream made of a source and a sink: the output and the input of a program, two pipes. Closing it closes both.
  *
+ * @throws {TypeError} If `source` is no source, or `sink` no sink.
  * @example
  * ```ts
  * import { memoryStreamPair, staple } from "tasktree/streams";
@@ -19,6 +21,8 @@ import { chunksOf } from "./chunk-steps.ts";
  * ```
  */
 export function staple(source: ByteSource, sink: ByteSink): ByteStream {
+  checkSource("make a stream of", source);
+  checkSink("make a stream of", sink);
   return new StapledStream(source, sink);
 }
 

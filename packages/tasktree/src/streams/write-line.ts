@@ -1,5 +1,6 @@
 import { brief } from "../errors.ts";
 import type { ByteSink } from "./byte-stream.ts";
+import { whyNoSink } from "./ends.ts";
 
 const encoder = new TextEncoder();
 
@@ -8,11 +9,11 @@ const encoder = new TextEncoder();
  *
  * Cancellation: Checkpoint, effects possible: as `write()` of the sink.
  *
- * @throws {TypeError} If `line` is not a string.
+ * @throws {TypeError} If `sink` is no sink, or `line` not a string.
  * @throws {RangeError} If there is a line break in it: the other end would take it for two.
  */
 export function writeLine(sink: ByteSink, line: string): Promise<void> {
-  const error = whyNoLine(line);
+  const error = whyNoSink("write a line to", sink) ?? whyNoLine(line);
   return error === undefined ? sink.write(encoder.encode(`${line}\n`)) : Promise.reject(error);
 }
 

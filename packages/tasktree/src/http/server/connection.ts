@@ -44,14 +44,20 @@ export class Connection {
 
   end(visit: Visit): void {
     this.#visits.delete(visit);
+    if (this.#closing && this.#visits.size === 0) this.#end();
   }
 
-  /** Ends it now if nothing runs; else the answers say so, and the server, which listens no more, ends it after them. */
+  /** Ends it when what runs has been answered; now if nothing does. */
   closeWhenIdle(): void {
     this.#closing = true;
     if (this.#visits.size === 0) this.socket.destroy();
     for (const { outgoing } of this.#visits) {
       if (outgoing !== undefined && !outgoing.headersSent) outgoing.shouldKeepAlive = false;
     }
+  }
+
+  /** When all that was written is gone. */
+  #end(): void {
+    this.socket.end(() => this.socket.destroy());
   }
 }

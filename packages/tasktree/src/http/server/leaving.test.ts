@@ -402,6 +402,7 @@ test("serveHttp() that drains closes a connection whose answer had begun, when t
       scope.drain(10_000);
       gate.resolve();
       assert.match(await client.whole(), /keep-alive[^]*begun[^]*done\r\n0\r\n\r\n$/);
+      assert.equal(scope.signal.aborted, false); // the drain's time is not over
     },
   );
 });

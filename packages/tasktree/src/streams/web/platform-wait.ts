@@ -18,5 +18,11 @@ export function waitForPlatform(
   return line.wait(undefined, options);
 }
 
+/**
+ * Why a source of ours cancels its stream when it is closed. A stream that is both ends of one thing, as a compressor, breaks its
+ * writable half with that: then nothing has failed.
+ */
+export const givenUp: Error = new Error("Nobody reads any more: the source was closed");
+
 /** For what the platform says of something that was torn, or whose error was told already. */
 export function ignore(): void {}

@@ -8,7 +8,7 @@ import { isCount } from "../../internal/count.ts";
 import { bound, here, passed, refused, WaitList } from "../../lowlevel.ts";
 import type { ByteSource, ByteSourceStatistics } from "../byte-stream.ts";
 import { chunksOf } from "../chunk-steps.ts";
-import { ignore, waitForPlatform } from "./platform-wait.ts";
+import { givenUp, ignore, waitForPlatform } from "./platform-wait.ts";
 
 const defaultMax = 65_536;
 
@@ -56,7 +56,7 @@ export class ReadableSource implements ByteSource {
   }
 
   close(): Promise<void> {
-    const cancelling = this.#leave(undefined);
+    const cancelling = this.#leave(undefined, givenUp);
     if (cancelling === undefined) return passed();
     return waitForPlatform(
       cancelling,
@@ -126,13 +126,13 @@ export class ReadableSource implements ByteSource {
   }
 
   /** Nobody reads any more; what the platform answers to that, unless it has ended already. */
-  #leave(reason: unknown): Promise<void> | undefined {
+  #leave(reason: unknown, told = reason): Promise<void> | undefined {
     if (this.#closed) return undefined;
     this.#closed = true;
     this.#abortReason = reason;
     this.#inbox.clear();
     this.#reader.failAll(this.#whyNot());
-    return this.#ended || this.#broken !== undefined ? undefined : this.#cancel(reason);
+    return this.#ended || this.#broken !== undefined ? undefined : this.#cancel(told);
   }
 
   #take(max: number): Uint8Array {

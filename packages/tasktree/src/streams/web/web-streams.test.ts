@@ -367,6 +367,27 @@ test("N3 close() of fromWritableStream() says nothing of a reader that wants no 
   assert.ok(sink.isClosed);
 });
 
+/** What a promise gives, or its error. */
+function rejectionOr<T>(promise: Promise<T>): Promise<unknown> {
+  return promise.catch((error: unknown) => error);
+}
+
+test("N3 close() of both ends of one thing is no failure of it, whatever is on its way", async () => {
+  for (let turns = 0; turns < 12; turns++) {
+    for (const awaited of [true, false]) {
+      const echo = fromWebStreams(new TransformStream<Uint8Array, Uint8Array>());
+      const written = echo.write(numbered(1));
+      const came = rejectionOr(echo.read());
+      if (awaited) assert.deepEqual(await came, numbered(1));
+      await written;
+      for (let turn = 0; turn < turns; turn++) await undefined;
+      await echo.close();
+      const last = await came;
+      assert.ok(last instanceof Uint8Array || last instanceof ClosedError, String(last));
+    }
+  }
+});
+
 test("C3d close() of fromWritableStream() that hangs is cut at the cut-off, and aborts the stream", async () => {
   await virtually(async () => {
     let reason: unknown;

@@ -3,6 +3,7 @@ import { brief, checkOptions } from "../../errors.ts";
 import { bound, withCancelScope } from "../../lowlevel.ts";
 import type { ByteSink, ByteSource, ByteStream } from "../byte-stream.ts";
 import { ReadableSource } from "./readable-source.ts";
+import { checkSink, checkSource } from "../ends.ts";
 import { staple } from "../staple.ts";
 import { WritableSink } from "./writable-sink.ts";
 
@@ -90,8 +91,11 @@ export function fromWebStreams(pair: WebStreamPair, options: WebStreamOptions = 
  * It belongs to the scope in which it was made, or if that has ended, to the nearest living one around: if that is cancelled, the
  * stream fails with its `CancelledError`, whoever reads from it. So cancelling a task ends the `pipeTo` that it waits for. An error of
  * the source is the error of the stream.
+ *
+ * @throws {TypeError} If `source` is no source.
  */
 export function toReadableStream(source: ByteSource): ReadableStream<Uint8Array> {
+  checkSource("read from", source);
   const pull = async (controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> => {
     const chunk = await source.read();
     if (chunk === undefined) controller.close();
@@ -107,6 +111,7 @@ export function toReadableStream(source: ByteSource): ReadableStream<Uint8Array>
  * It belongs to a scope as {@link toReadableStream} says: if that is cancelled, the stream fails with its `CancelledError`, and the
  * sink's `bytesWritten` tells how much of the last chunk was written. An error of the sink is the error of the stream.
  *
+ * @throws {TypeError} If `sink` is no sink.
  * @example
  * ```ts
  * import { memoryStreamPair, toReadableStream, toWritableStream } from "tasktree/streams";
@@ -120,6 +125,7 @@ export function toReadableStream(source: ByteSource): ReadableStream<Uint8Array>
  * ```
  */
 export function toWritableStream(sink: ByteSink): WritableStream<Uint8Array> {
+  checkSink("write to", sink);
   const write = async (chunk: Uint8Array, { signal }: WritableStreamDefaultController): Promise<void> => {
     // The platform calls abort() only after this has settled: the signal lets it.
     await withCancelScope(() => sink.write(chunk), { signal });

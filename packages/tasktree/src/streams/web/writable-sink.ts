@@ -5,7 +5,7 @@
 import { brief, BrokenError, BusyError, ClosedError, isCancelled } from "../../errors.ts";
 import { bound, here, passed, quiet, refused, WaitList } from "../../lowlevel.ts";
 import type { ByteSink, ByteSinkStatistics } from "../byte-stream.ts";
-import { ignore, waitForPlatform } from "./platform-wait.ts";
+import { givenUp, ignore, waitForPlatform } from "./platform-wait.ts";
 
 /** What waits to be written. */
 interface Outgoing {
@@ -159,6 +159,7 @@ export class WritableSink implements ByteSink {
     try {
       await this.#waitForFinish("close", true);
     } catch (error) {
+      if (error instanceof BrokenError && error.cause === givenUp) return;
       if (isCancelled(error)) this.#tear(error);
       throw error;
     }
@@ -168,7 +169,8 @@ export class WritableSink implements ByteSink {
   async #closeBroken(): Promise<void> {
     const failed = this.#platform.closed.catch(this.#failed);
     await waitForPlatform(failed, `the end of ${this.#label}`, (cause) => cause, { exempt: true });
-    if (this.#undelivered && !this.#told) throw this.#itHasFailed("close", this.#broken!.cause);
+    if (this.#undelivered && !this.#told && this.#broken!.cause !== givenUp)
+      throw this.#itHasFailed("close", this.#broken!.cause);
   }
 
   #leave(reason: unknown): void {

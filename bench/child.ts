@@ -40,7 +40,7 @@ async function sample(scenario: Scenario, adapter: Adapter, n: number): Promise<
   const warm = performance.now() + times.warmUpMs;
   do await once(scenario, adapter, Math.max(1000, n / 20), false);
   while (performance.now() < warm);
-  const first = await once(scenario, adapter, n, true);
+  const first = await once(scenario, adapter, n, scenario.memory ?? true);
   const runs: Measured[] = first.looked ? [] : [first];
   const end = performance.now() + times.measureMs;
   while (runs.length === 0 || (performance.now() < end && runs.length < times.maxRuns)) {

@@ -6,7 +6,7 @@
  *   npm run mutate:rules -- K4a C3     those of these clauses
  */
 import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { join, relative } from "node:path";
+import { dirname, join, relative } from "node:path";
 import ts from "typescript";
 import { command, mapLimited } from "./command.ts";
 import { mutations, type Mutation } from "./mutations/index.ts";
@@ -34,7 +34,7 @@ export async function tryMutations(
   rmSync(scratch, { recursive: true, force: true });
   const tests = filesIn(packageFolder, "{src,test}/**/*.test.ts");
   const filesOf = (clause: string) =>
-    tests.filter((file) => testsIn(join(packageFolder, file)).some(({ name }) => pattern(clause).test(name)));
+    tests.filter((file) => textsAbout(join(packageFolder, file)).some((text) => pattern(clause).test(text)));
 
   const green = new Map<string, Promise<Result["verdict"] | undefined>>();
   return await mapLimited(2, [...list.entries()], async ([index, mutation]): Promise<Result> => {
@@ -56,6 +56,13 @@ export async function tryMutations(
     const { passed, failed } = countsIn(output);
     return { mutation, verdict, detail: `${failed} of ${passed + failed} red, ${(ms / 1000).toFixed(1)} s` };
   });
+}
+
+/** The names of a file's tests, and the suites that it takes from test/ to run them on something of its own. */
+function textsAbout(file: string): string[] {
+  const imports = readFileSync(file, "utf8").matchAll(/ from "(\.[^"]*\/test\/[^"]+-conformance\.ts)"/g);
+  const suites = Array.from(imports, ([, suite]) => readFileSync(join(dirname(file), suite!), "utf8"));
+  return [...testsIn(file).map(({ name }) => name), ...suites];
 }
 
 /** The mutated text, or why there is none. */

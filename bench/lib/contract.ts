@@ -22,6 +22,8 @@ export type Scenario = {
   sequential: boolean;
   /** Its size is what it is about: left out of growth. */
   fixedSize?: boolean;
+  /** Whether the memory held is looked at (default true), for which garbage is collected in the first run. */
+  memory?: boolean;
   /** The number that a right run resolves with. */
   expected(n: number): number;
   /** Printed under the table: what exactly each peer did. */

@@ -16,6 +16,11 @@ export async function loadTesting(): Promise<typeof import("../../packages/taskt
   return (await door("testing/index")) as typeof import("../../packages/tasktree/src/testing/index.ts");
 }
 
+/** Only when wanted, too. */
+export async function loadNet(): Promise<typeof import("../../packages/tasktree/src/net/index.ts")> {
+  return (await door("net/index")) as typeof import("../../packages/tasktree/src/net/index.ts");
+}
+
 export function describeSubject(): string {
   return `tasktree ${packageVersion("../packages/tasktree")} (${built ? "dist" : "source"})`;
 }

@@ -2,6 +2,7 @@ import type { Scenario } from "../lib/contract.ts";
 import { channelScenarios } from "./channels.ts";
 import { combineScenarios } from "./combine.ts";
 import { exploreScenarios } from "./explore.ts";
+import { netScenarios } from "./net.ts";
 import { queueScenarios } from "./queues.ts";
 import { syncScenarios } from "./sync.ts";
 import { taskScenarios } from "./tasks.ts";
@@ -12,5 +13,6 @@ export const scenarios: Scenario[] = [
   ...combineScenarios,
   ...channelScenarios,
   ...queueScenarios,
+  ...netScenarios,
   ...exploreScenarios,
 ];

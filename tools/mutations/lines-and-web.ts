@@ -114,8 +114,8 @@ export const ofLinesAndWeb: readonly Mutation[] = [
   {
     clause: "N3",
     file: sink,
-    find: "if (this.#undelivered && !this.#told) throw",
-    replace: "if (!this.#told) throw",
+    find: "if (this.#undelivered && !this.#told && ",
+    replace: "if (!this.#told && ",
   },
   {
     clause: "C3d",

@@ -35,7 +35,7 @@ export const go: Peer = {
       ...["spawn-ready", "spawn-ready-million", "spawn-suspend", "spawn-suspend-million", "spawn-one", "group-open"],
       ...["tree", "chain", "sleepers", "sleepers-million", "cancel", "timeout", "mutex", "mutex-contended"],
       ...["limiter", "limiter-million", "map-range", "channel-0", "channel-1", "channel-100"],
-      ...["channel-10x10-0", "channel-10x10-1", "channel-10x10-100", "select"],
+      ...["channel-10x10-0", "channel-10x10-1", "channel-10x10-100", "select", "tcp-echo"],
     ],
     command: () => [built()],
   },

@@ -301,4 +301,5 @@ var scenarios = map[string]func(n int, s *span) int{
 	"channel-10x10-1":       handOver(1, workers),
 	"channel-10x10-100":     handOver(100, workers),
 	"select":                receiveEither,
+	"tcp-echo":              tcpEcho,
 }

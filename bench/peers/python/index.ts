@@ -4,6 +4,7 @@ import type { Peer } from "../../lib/contract.ts";
 
 const tasks = ["spawn-ready", "spawn-suspend", "group-open", "sleepers", "cancel", "timeout"];
 const sync = ["mutex", "mutex-contended", "limiter", "map-range"];
+const net = ["tcp-echo"];
 const channels = ["channel-1", "channel-100", "channel-10x10-1", "channel-10x10-100"];
 
 type Found = { python: string; versions: string };
@@ -44,7 +45,7 @@ export const asyncio: Peer = onPython({
   version: '", asyncio"',
   script: ["on_asyncio.py"],
   absent: "no Python from 3.11: apt-get install python3",
-  scenarios: [...tasks, "spawn-one", "tree", ...sync, ...channels],
+  scenarios: [...tasks, "spawn-one", "tree", ...sync, ...channels, ...net],
 });
 
 export const uvloop: Peer = onPython({
@@ -53,7 +54,7 @@ export const uvloop: Peer = onPython({
   version: '", asyncio on uvloop " + uvloop.__version__',
   script: ["on_asyncio.py", "--uvloop"],
   absent: "no uvloop: apt-get install python3-uvloop",
-  scenarios: [...tasks, "spawn-one", "tree", ...sync, ...channels],
+  scenarios: [...tasks, "spawn-one", "tree", ...sync, ...channels, ...net],
 });
 
 export const trio: Peer = onPython({
@@ -62,5 +63,5 @@ export const trio: Peer = onPython({
   version: '", Trio " + trio.__version__',
   script: ["on_trio.py"],
   absent: "no Trio: apt-get install python3-trio",
-  scenarios: [...tasks, ...sync, "channel-0", "channel-10x10-0", ...channels],
+  scenarios: [...tasks, ...sync, "channel-0", "channel-10x10-0", ...channels, ...net],
 });

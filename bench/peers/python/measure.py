@@ -2,6 +2,7 @@
 
 import gc
 import json
+import os
 import resource
 import sys
 import time
@@ -32,6 +33,11 @@ def sleep_s(i):
 
 def deal(n, hands):
     return [range(n * hand // hands, n * (hand + 1) // hands) for hand in range(hands)]
+
+
+def echo_load(port, n):
+    """The command that loads an echo server."""
+    return [*json.loads(os.environ["ECHO_LOAD"]), str(port), str(n)]
 
 
 def main(scenarios, start):

@@ -2,8 +2,9 @@
 
 import asyncio
 import sys
+from asyncio.subprocess import PIPE
 
-from measure import CONTENDERS, LIMIT, TIMEOUT_S, WORKERS, deal, main, sleep_s
+from measure import CONTENDERS, LIMIT, TIMEOUT_S, WORKERS, deal, echo_load, main, sleep_s
 
 
 async def ready(i):
@@ -177,6 +178,23 @@ def channel(capacity, sides):
     return adapter
 
 
+async def echo(reader, writer):
+    while data := await reader.read(65536):
+        writer.write(data)
+        await writer.drain()
+    writer.close()
+
+
+async def tcp_echo(n, span):
+    async with await asyncio.start_server(echo, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        load = await asyncio.create_subprocess_exec(*echo_load(port, n), stdin=PIPE, stdout=PIPE)
+        await load.stdout.readline()
+        span.begin()
+        answered, _ = await load.communicate(b"\n")
+        return int(answered)
+
+
 SCENARIOS = {
     "spawn-ready": at_once(ready),
     "spawn-suspend": at_once(stepped),
@@ -194,6 +212,7 @@ SCENARIOS = {
     "channel-100": channel(100, 1),
     "channel-10x10-1": channel(1, WORKERS),
     "channel-10x10-100": channel(100, WORKERS),
+    "tcp-echo": tcp_echo,
 }
 
 if sys.argv[1] == "--uvloop":

@@ -1,8 +1,11 @@
 """Trio. Its nurseries give no handles: results are added up, or put where they belong, by the tasks themselves."""
 
+from functools import partial
+from subprocess import PIPE
+
 import trio
 
-from measure import CONTENDERS, LIMIT, TIMEOUT_S, WORKERS, deal, main, sleep_s
+from measure import CONTENDERS, LIMIT, TIMEOUT_S, WORKERS, deal, echo_load, main, sleep_s
 
 
 async def ready(i):
@@ -165,6 +168,25 @@ def channel(capacity, sides):
     return adapter
 
 
+async def echo(stream):
+    while data := await stream.receive_some(65536):
+        await stream.send_all(data)
+
+
+async def tcp_echo(n, span):
+    async with trio.open_nursery() as nursery:
+        (listener,) = await nursery.start(partial(trio.serve_tcp, echo, 0, host="127.0.0.1"))
+        port = listener.socket.getsockname()[1]
+        load = await trio.lowlevel.open_process(echo_load(port, n), stdin=PIPE, stdout=PIPE)
+        await load.stdout.receive_some()
+        span.begin()
+        await load.stdin.send_all(b"\n")
+        answered = await load.stdout.receive_some()
+        await load.wait()
+        nursery.cancel_scope.cancel()
+        return int(answered)
+
+
 SCENARIOS = {
     "spawn-ready": at_once(ready),
     "spawn-suspend": at_once(stepped),
@@ -182,6 +204,7 @@ SCENARIOS = {
     "channel-10x10-0": channel(0, WORKERS),
     "channel-10x10-1": channel(1, WORKERS),
     "channel-10x10-100": channel(100, WORKERS),
+    "tcp-echo": tcp_echo,
 }
 
 main(SCENARIOS, lambda adapter, n, span: trio.run(adapter, n, span))

@@ -3,13 +3,14 @@ import { describeSubject } from "../../lib/subject.ts";
 import { channels, manyAtATime, tryFirst } from "./channels.ts";
 import { allWithLimit, combine, limiterInChildren, semaphoreInChildren } from "./combine.ts";
 import { explore } from "./explore.ts";
+import { net } from "./net.ts";
 import { sync, tryMutex } from "./sync.ts";
 import { bulkAlls, bulkMaps, tasks } from "./tasks.ts";
 
 export const tasktree: Peer = {
   name: "tasktree",
   describe: describeSubject,
-  scenarios: { ...tasks, ...sync, ...combine, ...channels, ...explore },
+  scenarios: { ...tasks, ...sync, ...combine, ...channels, ...explore, ...net },
 };
 
 /** Other forms of the same, each under a name of its own. */

@@ -64,6 +64,7 @@ const nodeModules: Readonly<Record<string, readonly string[] | "any">> = {
   "http/client/addresses.ts": ["node:dns", "node:net"],
   "http/client/decompress.ts": ["node:stream", "node:zlib"],
   "http/client/options.ts": ["node:net"],
+  "http/ws/handshake.ts": ["node:http"],
   fs: ["node:fs", "node:fs/promises", "node:os", "node:path", "node:url"],
   testing: "any",
   inspector: "any",
@@ -73,6 +74,7 @@ const nodeModules: Readonly<Record<string, readonly string[] | "any">> = {
 /** File → the optional peer it is for. */
 const peers: Readonly<Record<string, string>> = {
   "http/client/undici.ts": "undici",
+  "http/ws/ws.ts": "ws",
   "testing/runners/vitest.ts": "vitest",
 };
 

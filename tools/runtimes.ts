@@ -5,6 +5,7 @@
 import { join } from "node:path";
 import { command, installed } from "./command.ts";
 import { filesIn, root, stop } from "./source.ts";
+import { runner } from "./test.ts";
 
 const condition = "--conditions=@tasktree/source";
 
@@ -20,7 +21,7 @@ interface Runtime {
 const runtimes: Record<string, Runtime> = {
   node24: {
     binary: "node24/bin/node",
-    args: [condition, "--test", "--test-reporter=spec"],
+    args: [...runner, "--test-reporter=spec"],
     suite: [ofPackages, ofExamples],
   },
   bun: {

@@ -8,10 +8,13 @@ import { primitives } from "./primitives.ts";
 import type { Proof } from "./prove.ts";
 
 /** How many of a program that has more. */
-const least = isPinned ? 10_000 : 1000;
+const least = 5000;
+
+/** Equal seeds give equal schedules everywhere (tools/prove/determinism.ts): elsewhere, three show that models hold there too. */
+const proved = isPinned ? primitives : primitives.filter(({ name }) => ["Channel", "Mutex", "select"].includes(name));
 
 describe("In every schedule that is tried, what calls give is explained by the model of", { concurrency: 2 }, () => {
-  for (const { name, programs } of primitives) {
+  for (const { name, programs } of proved) {
     it(name, async (t) => {
       const args = ["--short", "--schedules", String(least), name];
       const { code, stdout, stderr } = await runFile(join(import.meta.dirname, "main.ts"), args);

@@ -41,7 +41,7 @@ const nodeModules: Readonly<Record<string, readonly string[] | "any">> = {
   "core/current.ts": ["node:async_hooks"],
   "streams/node/end.ts": ["node:stream"],
   "streams/node/to-node-stream.ts": ["node:stream"],
-  net: ["node:dgram", "node:fs", "node:net", "node:stream", "node:tls"],
+  net: ["node:dgram", "node:dns", "node:fs", "node:net", "node:stream", "node:tls"],
   process: ["node:child_process", "node:fs", "node:os"],
   ambient: [
     "node:child_process",

@@ -8,6 +8,7 @@ import { ofFs } from "./fs.ts";
 import { ofHttpClient } from "./http-client.ts";
 import { ofNet } from "./net.ts";
 import { ofHttpServer } from "./http-server.ts";
+import { ofWebSocket } from "./http-ws.ts";
 import { ofQueues } from "./queues.ts";
 import { ofStreams } from "./streams.ts";
 import { ofSync } from "./sync.ts";
@@ -33,6 +34,7 @@ export const mutations: readonly Mutation[] = [
   ...ofHttpClient,
   ...ofNet,
   ...ofHttpServer,
+  ...ofWebSocket,
   ...ofQueues,
   ...ofStreams,
   ...ofProcesses,

@@ -29,6 +29,7 @@ const ofOthers = [
   "tasktree/http/fastify",
   "tasktree/http/hono",
   "tasktree/http/node",
+  "tasktree/http/ws",
 ];
 
 /** They need a package that is not installed here. */
@@ -78,6 +79,16 @@ describe("the packed package", skipOn({ bun: "packs with npm under Node", deno: 
       assert.equal(run(app(), process.execPath, "door.js").trim(), "true", door);
       assert.equal(run(app(), process.execPath, "door.cjs").trim(), "true", door);
     }
+  });
+
+  test("connects by WebSocket without ws, and says how it is installed where it is needed", () => {
+    write(
+      "ws.js",
+      `import { webSocketUpgrade } from "tasktree/http/ws";
+      try { webSocketUpgrade(() => {}); } catch (error) { console.log(error.code, error.message); }`,
+    );
+    const told = "TASKTREE_INVALID_STATE Cannot serve WebSocket: ws is not installed (npm install ws)";
+    assert.equal(run(app(), process.execPath, "ws.js").trim(), told);
   });
 
   test("has types that a strict consumer compiles without @types/node", () => {

@@ -1,0 +1,138 @@
+/** All that is used of ws, an optional peer: see DESIGN.md, section 2. */
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
+import { InvalidStateError } from "../../errors.ts";
+import type { Beating } from "./heartbeat.ts";
+import { ownBytes, type Wire, type WireEvents } from "./wire.ts";
+
+// Who only connects does without it: what is missing is said where a server is made.
+const missing = { error: undefined as unknown };
+const ws = await import("ws").catch((error: unknown) => {
+  if ((error as { code?: unknown }).code !== "ERR_MODULE_NOT_FOUND") throw error;
+  missing.error = error;
+  return undefined;
+});
+
+type Socket = InstanceType<(typeof import("ws"))["WebSocket"]>;
+
+export interface HandshakeOptions {
+  readonly maxMessage: number;
+  readonly compress: boolean;
+  readonly closeTimeout: number;
+  /** In order of preference. */
+  readonly protocols: readonly string[];
+}
+
+/** Does the opening handshake: gives the wire, or undefined for a request that was refused since it is none. */
+export type Handshake = (request: IncomingMessage, socket: Duplex, head: Uint8Array) => WsWire | undefined;
+
+/** @throws {InvalidStateError} If ws is not installed. */
+export function handshakeWith({ maxMessage, compress, closeTimeout, protocols }: HandshakeOptions): Handshake {
+  if (ws === undefined) {
+    const message = "Cannot serve WebSocket: ws is not installed (npm install ws)";
+    throw new InvalidStateError(message, { cause: missing.error });
+  }
+  const settings = {
+    noServer: true,
+    clientTracking: false,
+    maxPayload: Math.min(maxMessage, most),
+    perMessageDeflate: compress,
+    closeTimeout: Math.min(closeTimeout, most),
+    handleProtocols: (offered: Set<string>) => protocols.find((protocol) => offered.has(protocol)) ?? false,
+  } as const;
+  const server = new ws.WebSocketServer(settings);
+  return function shakeHands(request, socket, head) {
+    let wire: WsWire | undefined;
+    server.handleUpgrade(request, socket, head as Buffer, (opened) => (wire = new WsWire(opened, socket)));
+    return wire;
+  };
+}
+
+const lost = 1006;
+
+/** What ws can count to; of more it makes something else. */
+const most = 2 ** 31 - 1;
+
+/** A connection that ws speaks on. */
+export class WsWire implements Wire, Beating {
+  readonly canPause = true;
+  readonly overflowCode = 1009;
+  /** Whether anything was heard since this was made false. */
+  heard = true;
+  took = false;
+  paused = false;
+  readonly #ws: Socket;
+  #events: WireEvents | undefined = undefined;
+  #error: unknown = undefined;
+
+  constructor(opened: Socket, socket: Duplex) {
+    this.#ws = opened;
+    const hear = (): void => void (this.heard = true);
+    socket.on("data", hear);
+    for (const event of ["message", "ping", "pong"]) opened.on(event, hear); // of Bun's sockets no data comes by here
+    socket.on("error", (error) => (this.#error ??= error));
+    opened.on("error", (error) => this.#failed(error));
+    opened.on("message", (data, isBinary) => this.#came(data as Buffer, isBinary));
+    opened.on("close", (code, reason) => this.#closed(code, reason.toString()));
+  }
+
+  get protocol(): string {
+    return this.#ws.protocol;
+  }
+
+  get unsent(): number {
+    return this.#ws.bufferedAmount;
+  }
+
+  listen(events: WireEvents): void {
+    this.#events = events;
+  }
+
+  send(message: string | Uint8Array): void {
+    if (this.#ws.readyState !== this.#ws.OPEN) return; // that the other side has gone is about to be told
+    this.#ws.send(message, this.#taken);
+  }
+
+  watchUnsent(): void {} // ws tells of each message
+
+  pause(): void {
+    this.paused = true;
+    this.#ws.pause();
+  }
+
+  resume(): void {
+    this.paused = false;
+    this.#ws.resume();
+  }
+
+  ping(flushed: () => void): void {
+    this.#ws.ping(undefined, undefined, (error) => error || flushed());
+  }
+
+  close(code: number, reason: string): void {
+    this.#ws.close(code, reason);
+  }
+
+  tear(): void {
+    this.#ws.terminate();
+  }
+
+  readonly #taken = (): void => {
+    this.took = true;
+    this.#events?.taken();
+  };
+
+  #came(data: Buffer, isBinary: boolean): void {
+    this.#events?.came(isBinary ? ownBytes(data) : data.toString());
+  }
+
+  #failed(error: Error): void {
+    this.#error ??= error;
+    if ((error as { code?: unknown }).code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH") this.#events?.tooLong();
+  }
+
+  #closed(code: number, reason: string): void {
+    this.#events?.ended({ code: this.#error === undefined ? code : lost, reason, error: this.#error });
+    this.#events = undefined;
+  }
+}

@@ -71,6 +71,18 @@ export const ofAmbient: readonly Mutation[] = [
     replace: "readonly signal: AbortSignal = here().signal;",
   },
   {
+    clause: "A1",
+    file: `${ambient}/fetch.ts`,
+    find: "return { ...Object.fromEntries(inherited.map((name) => [name, init[name]])), ...init };",
+    replace: "return { ...init };",
+  },
+  {
+    clause: "A1",
+    file: `${ambient}/fetch.ts`,
+    find: 'copy["signal"] === undefined ? (input as { signal?: unknown } | undefined)?.signal : copy["signal"];',
+    replace: 'copy["signal"] ?? (input as { signal?: unknown } | undefined)?.signal;',
+  },
+  {
     clause: "K9",
     file: `${ambient}/call.ts`,
     find: "if (this.failed(error)) handle(followed);",

@@ -3,6 +3,7 @@ import type { Mutation } from "./index.ts";
 
 const folder = "packages/tasktree/src/fs";
 const open = `${folder}/open-file.ts`;
+const writer = `${folder}/file-writer.ts`;
 const atomic = `${folder}/write-file-atomic.ts`;
 const calls = `${folder}/calls.ts`;
 
@@ -38,6 +39,54 @@ export const ofFs: readonly Mutation[] = [
     replace: "this.#levels.length = 0;",
   },
   {
+    clause: "OpenFile",
+    file: writer,
+    find: "if (this.#appends)",
+    replace: "if (this.#appends && place < 0)",
+  },
+  {
+    clause: "readFile",
+    file: `${folder}/read-file.ts`,
+    find: "    if (stats.isFile() && expected > Math.max(limit, largePiece)) throw tooLong(path, limit);\n",
+    replace: "",
+  },
+  {
+    clause: "readFile",
+    file: `${folder}/read-file.ts`,
+    find: "Math.max(limit, largePiece)",
+    replace: "limit",
+  },
+  {
+    clause: "temporary folder",
+    file: `${folder}/temp.ts`,
+    find: "      this.#removal = undefined;\n",
+    replace: "",
+  },
+  {
+    clause: "writeFileAtomic",
+    file: atomic,
+    find: 'if (codeOf(error) !== "EACCES" && codeOf(error) !== "EPERM") throw error;',
+    replace: "throw error;",
+  },
+  {
+    clause: "writeFileAtomic",
+    file: atomic,
+    find: "if (own.gid === gid || (await this.#chown(own.uid, gid)))",
+    replace: "if (own.gid === gid)",
+  },
+  {
+    clause: "writeFileAtomic",
+    file: atomic,
+    find: "return (mode & 0o700) | (both << 3) | both;",
+    replace: "return (mode & 0o770) | both;",
+  },
+  {
+    clause: "writeFileAtomic",
+    file: atomic,
+    find: "const both = mode & (mode >> 3) & 0o7;",
+    replace: "const both = mode & 0o7;",
+  },
+  {
     clause: "C3b",
     file: calls,
     find: "return await shield(() => call.wait(), { timeout: patience });",
@@ -69,32 +118,32 @@ export const ofFs: readonly Mutation[] = [
   },
   {
     clause: "N2",
-    file: open,
-    find: " ?? this.#whyBusy(what, this.#busyWriting);",
+    file: writer,
+    find: " ?? this.#whyBusy(what);",
     replace: ";",
   },
   {
     clause: "N3",
     file: open,
-    find: '    writing?.turnAway(this.#whyClosed("write to"));\n',
+    find: '    this.#writer.turnAway(this.#whyClosed("write to"));\n',
     replace: "",
   },
   {
     clause: "N3",
     file: open,
-    find: "if (tell && writing?.told === false) await writing.promise;",
+    find: "if (tell) await this.#writer.unheard();",
     replace: "",
   },
   {
     clause: "N4",
-    file: open,
+    file: writer,
     find: "const piece = new Uint8Array(bytes.subarray(at, at + pieceSize));",
     replace: "const piece = bytes.subarray(at, at + pieceSize);",
   },
   {
     clause: "N4",
-    file: open,
-    find: "        if (this.#writing?.told === false) await this.#writing.wait();\n",
+    file: writer,
+    find: "        await this.#lastIsOver();\n",
     replace: "",
   },
   {

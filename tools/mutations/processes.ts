@@ -29,6 +29,18 @@ export const ofProcesses: readonly Mutation[] = [
     replace: "const dropped: Promise<void>[] = [];\n    for (const source of sources) source.abort();",
   },
   {
+    clause: "P1a",
+    file: `${folder}/opened-process.ts`,
+    find: "(rest > 0 ? this.#killIn(rest) : this.#graceIsOver()), Math.min(ms, longestTimer));",
+    replace: "this.#graceIsOver(), ms);",
+  },
+  {
+    clause: "P1a",
+    file: `${folder}/opened-process.ts`,
+    find: "(rest > 0 ? this.#killIn(rest) : this.#graceIsOver())",
+    replace: "this.#graceIsOver()",
+  },
+  {
     clause: "P1b",
     file: `${folder}/opened-process.ts`,
     find: "      this.#terminate(0);\n      await this.#ended.promise;\n      throw error;",

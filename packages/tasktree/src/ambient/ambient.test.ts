@@ -1,7 +1,9 @@
 /** The imports of tasktree/ambient. */
 import assert from "node:assert/strict";
-import { EventEmitter, getEventListeners } from "node:events";
+import { EventEmitter, getEventListeners, once } from "node:events";
 import { mkdtempSync, existsSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable, Writable } from "node:stream";
@@ -349,6 +351,75 @@ describe("fs", () => {
     });
     assert.equal(value, undefined);
     assert.equal(seen[0], "changed");
+  });
+});
+
+describe("the second argument of fetch", () => {
+  /** Answers with what it was asked. */
+  async function echo(): Promise<{ url: string } & AsyncDisposable> {
+    const server = createServer((request, response) => {
+      response.write(`${request.method} ${String(request.headers["x-mark"])} `);
+      request.pipe(response);
+    });
+    await once(server.listen(0, "127.0.0.1"), "listening");
+    return {
+      url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
+      async [Symbol.asyncDispose]() {
+        server.close();
+        server.closeAllConnections();
+      },
+    };
+  }
+
+  const asked = { method: "POST", headers: { "x-mark": "1" }, body: "body" };
+  class Asked {
+    get method() {
+      return "POST";
+    }
+    get headers() {
+      return { "x-mark": "1" };
+    }
+    body = "body";
+  }
+  const kinds: Record<string, () => RequestInit> = {
+    "a plain object": () => asked,
+    "a Request": () => new Request("http://elsewhere.example/", asked),
+    "an object that inherits": () => Object.create(asked) as RequestInit,
+    "an object with getters": () => new Asked(),
+  };
+
+  for (const [kind, make] of Object.entries(kinds)) {
+    test(`A1 may be ${kind}, and counts as it does for the platform`, async () => {
+      await using server = await echo();
+      const platform = await (await globalThis.fetch(server.url, make())).text();
+      const text = await withCancelScope(async () => (await fetch(server.url, make())).text());
+      assert.deepEqual([text, platform], ["POST 1 body", "POST 1 body"]);
+    });
+  }
+
+  test("A1 may be a Request whose signal aborts", async () => {
+    await using server = await WebServer.start();
+    const init = new Request(server.url, { signal: AbortSignal.timeout(10) }) as RequestInit;
+    const error = await rejection(moveOnAfter(10_000, () => fetch(server.url, init)));
+    assert.equal((error as Error).name, "TimeoutError");
+  });
+
+  test("A1 takes the signal of a request away with null, and leaves the scope's", async () => {
+    await using server = await WebServer.start();
+    const signal = AbortSignal.abort(new Error("the request's"));
+    const request = (path: string) => new Request(`${server.url}/${path}`, { signal });
+    await withCancelScope(async () => {
+      assert.equal(await (await fetch(request("answer"), { signal: null })).text(), "answer");
+      for (const init of [undefined, {}, { signal: undefined }] as RequestInit[])
+        assert.equal(((await rejection(fetch(request("answer"), init))) as Error).message, "the request's");
+    });
+    assert.equal(await moveOnAfter(20, () => fetch(request("never"), { signal: null })), undefined);
+  });
+
+  test("A1 that is no object is the platform's to refuse", async () => {
+    const wrong = "POST" as never;
+    const platform = await globalThis.fetch("data:,x", wrong).then(() => "taken", String);
+    assert.equal(await withCancelScope(() => fetch("data:,x", wrong).then(() => "taken", String)), platform);
   });
 });
 

@@ -1,14 +1,34 @@
+import { isObject } from "../errors.ts";
 import { joined, waited } from "./call.ts";
 import { imported, type Ambient, type Family } from "./platform.ts";
 
 const fetched: Ambient = (real, [input, init]) =>
   waited(
     () => describe(input, init as RequestInit | undefined),
-    (signal) => {
-      const given = (init as RequestInit | undefined)?.signal ?? (input as { signal?: unknown } | undefined)?.signal;
-      return real(input, { ...(init as RequestInit | undefined), signal: joined(given, signal) }) as Promise<Response>;
-    },
+    // what is no object the platform refuses
+    (signal) => real(input, isObject(init ?? {}) ? cutBy(signal, input, init ?? {}) : init) as Promise<Response>,
   );
+
+type Init = Readonly<Record<string, unknown>>;
+
+function cutBy(signal: AbortSignal, input: unknown, init: object): Init {
+  const copy = copied(init as Init);
+  // null is a signal too: none, in place of the request's
+  const given = copy["signal"] === undefined ? (input as { signal?: unknown } | undefined)?.signal : copy["signal"];
+  return { ...copy, signal: joined(given, signal) };
+}
+
+/** What `fetch` reads of its second argument; "dispatcher" is undici's. */
+const members = [
+  ...["body", "cache", "credentials", "dispatcher", "duplex", "headers", "integrity", "keepalive", "method", "mode"],
+  ...["priority", "redirect", "referrer", "referrerPolicy", "signal", "window"],
+];
+
+/** By name, since those of a `Request`, which may stand there, are not its own. */
+function copied(init: Init): Init {
+  const inherited = members.filter((name) => !Object.hasOwn(init, name) && init[name] !== undefined);
+  return { ...Object.fromEntries(inherited.map((name) => [name, init[name]])), ...init };
+}
 
 /** Without what may be secret: user, password, query. */
 function describe(input: unknown, init: RequestInit | undefined): string {

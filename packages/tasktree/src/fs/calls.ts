@@ -83,6 +83,21 @@ export async function turn(what: string): Promise<Turn> {
   return call;
 }
 
+/** Begins a call in its turn, unless there is a reason against it then. */
+export async function begun<T>(
+  what: string,
+  whyNot: () => Error | undefined,
+  start: () => Promise<T>,
+): Promise<InFlight<T>> {
+  const call = await turn(what);
+  const running = call.run(async () => {
+    const error = whyNot();
+    if (error !== undefined) throw error;
+    return await start();
+  });
+  return new InFlight(what, running);
+}
+
 /** Waits for its turn, and for a call that changes nothing. Cut, it leaves it: what it gives then goes to `onLate`. */
 export async function left<T>(what: string, start: () => Promise<T>, onLate: (value: T) => void = ignore): Promise<T> {
   const call = new InFlight(what, (await turn(what)).run(start));

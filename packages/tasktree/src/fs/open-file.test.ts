@@ -11,6 +11,7 @@ import {
   CancelledError,
   ClosedError,
   failAfter,
+  InvalidStateError,
   LimitExceededError,
   moveOnAfter,
   run,
@@ -88,6 +89,21 @@ test(
     assert.equal(text(await file.read(2)), "01");
     await file.write(Buffer.from("end"));
     assert.equal(text(await file.readAt(8)), "89end");
+  }),
+);
+
+test(
+  "OpenFile.writeAt() refuses a file opened to append, which has one place to write to",
+  inFolder(async (folder) => {
+    const path = join(folder, "file");
+    for (const flags of ["a", "a+", constants.O_APPEND | constants.O_RDWR | constants.O_CREAT]) {
+      await using file = await openFile(path, flags);
+      const error = await rejection(file.writeAt(0, Buffer.from("XX")));
+      assert.ok(error instanceof InvalidStateError);
+      assert.equal(error.message, `Cannot write to file '${path}' at 0: it was opened to append`);
+      await file.write(Buffer.from("end "));
+    }
+    assert.equal(await readText(path), "end end end ");
   }),
 );
 

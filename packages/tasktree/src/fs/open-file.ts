@@ -6,7 +6,8 @@ import { passed, quiet, refused } from "../lowlevel.ts";
 import { BufferedReader } from "../streams/buffered-reader.ts";
 import type { ByteStream, ByteStreamStatistics } from "../streams/byte-stream.ts";
 import { chunksOf } from "../streams/chunk-steps.ts";
-import { eachStep, InFlight, left, raise, seenThrough, turn } from "./calls.ts";
+import { begun, eachStep, InFlight, left, raise, seenThrough } from "./calls.ts";
+import { checkPlace, FileWriter } from "./file-writer.ts";
 import { checkPath, shown, type FilePath } from "./paths.ts";
 
 export interface OpenFileOptions {
@@ -24,7 +25,7 @@ export interface LinesOptions {
 }
 
 const atOnce = 65_536;
-/** So much is written by one call, between two chances to be cancelled. */
+/** So much is read by one call at most. */
 const pieceSize = 512 * 1024;
 
 /**
@@ -67,7 +68,7 @@ export async function opened(
 ): Promise<OpenFile> {
   const handle = await fs.open(path, flags, mode);
   try {
-    return new OpenFile(shown(path), path, handle, await handle.stat(), appends(flags), removal);
+    return new OpenFile(shown(path), path, handle, await handle.stat(), isAppending(flags), removal);
   } catch (error) {
     await handle.close();
     throw error;
@@ -78,7 +79,7 @@ function abandon(file: OpenFile): void {
   file.abort();
 }
 
-function appends(flags: string | number): boolean {
+function isAppending(flags: string | number): boolean {
   return typeof flags === "string" ? flags.includes("a") : (flags & fs.constants.O_APPEND) !== 0;
 }
 
@@ -94,18 +95,14 @@ export class OpenFile implements ByteStream {
   /** Node's own. Don't close it. */
   readonly handle: FileHandle;
   readonly #name: string;
+  readonly #writer: FileWriter;
   readonly #removal: (() => Promise<void>) | undefined;
   /** Where to go on; undefined where only the system knows: pipes and terminals have no places, what is appended to has one. */
   #readAt: number | undefined;
-  #writeAt: number | undefined;
   #reading: InFlight<Uint8Array> | undefined = undefined;
-  #writing: InFlight<void> | undefined = undefined;
   #busyReading = false;
-  #busyWriting = false;
   #unread: Uint8Array = nothing;
   #bytesRead = 0;
-  #bytesWritten = 0;
-  #saidAll = false;
   #closing: InFlight<void> | undefined = undefined;
   #abortReason: unknown = undefined;
 
@@ -115,7 +112,7 @@ export class OpenFile implements ByteStream {
     path: FilePath,
     handle: FileHandle,
     stats: Stats,
-    append: boolean,
+    appends: boolean,
     removal: (() => Promise<void>) | undefined,
   ) {
     const hasPlaces = stats.isFile() || stats.isBlockDevice();
@@ -123,8 +120,9 @@ export class OpenFile implements ByteStream {
     this.path = path;
     this.handle = handle;
     this.#readAt = hasPlaces ? 0 : undefined;
-    this.#writeAt = hasPlaces && !append ? 0 : undefined;
     this.#removal = removal;
+    const place = hasPlaces && !appends ? 0 : undefined;
+    this.#writer = new FileWriter(handle, this.#name, { place, appends, whyClosed: (what) => this.#whyClosed(what) });
   }
 
   get isClosed(): boolean {
@@ -132,7 +130,7 @@ export class OpenFile implements ByteStream {
   }
 
   get bytesWritten(): number {
-    return this.#bytesWritten;
+    return this.#writer.bytesWritten;
   }
 
   /**
@@ -148,7 +146,7 @@ export class OpenFile implements ByteStream {
   read(max: number = atOnce): Promise<Uint8Array | undefined> {
     const refusal = refused();
     if (refusal !== undefined) return refusal;
-    const error = this.#wrongMax(max) ?? this.#whyClosed("read from") ?? this.#whyBusy("read from", this.#busyReading);
+    const error = this.#wrongMax(max) ?? this.#whyClosed("read from") ?? this.#whyBusy();
     if (error !== undefined) return Promise.reject(error);
     return this.#unread.length > 0 ? passed(this.#take(max)) : quiet(() => this.#readOn(max));
   }
@@ -165,9 +163,10 @@ export class OpenFile implements ByteStream {
    */
   readAt(place: number, max: number = atOnce): Promise<Uint8Array | undefined> {
     return quiet(async () => {
-      const error = this.#wrongMax(max) ?? this.#wrongPlace("read from", place);
+      const error = this.#wrongMax(max);
       if (error !== undefined) throw error;
-      const call = await this.#begin(`bytes of ${this.#name}`, "read from", () => readPiece(this.handle, max, place));
+      checkPlace("read from", this.#name, place);
+      const call = await this.#begin(() => readPiece(this.handle, max, place));
       const bytes = await call.wait();
       return bytes.length === 0 ? undefined : bytes;
     });
@@ -186,25 +185,20 @@ export class OpenFile implements ByteStream {
    * @throws {TypeError} If `bytes` are not a `Uint8Array`.
    */
   write(bytes: Uint8Array): Promise<void> {
-    return this.#mutate("write to", async () => {
-      this.#checkWritable(bytes);
-      await this.#writePieces(bytes, (piece) => this.#writeOn(piece));
-    });
+    return this.#writer.write(bytes);
   }
 
   /**
-   * Writes all of `bytes` at a place, over what is there.
+   * Writes all of `bytes` at a place, over what is there. Not to a file opened to append: the system would put them at its end.
    *
    * Cancellation: Checkpoint, effects possible, as `write()`; `bytesWritten` does not tell.
    *
    * @param place How many bytes stand before it: a whole number from 0.
    * @throws As `write()`, and {RangeError} if `place` is not what it should be.
+   * @throws {InvalidStateError} If the file was opened to append.
    */
   writeAt(place: number, bytes: Uint8Array): Promise<void> {
-    return this.#mutate("write to", async () => {
-      this.#checkWritable(bytes, place);
-      await this.#writePieces(bytes, (piece, at) => writeAll(this.handle, piece, place + at));
-    });
+    return this.#writer.writeAt(place, bytes);
   }
 
   /**
@@ -216,7 +210,7 @@ export class OpenFile implements ByteStream {
    * @throws {BusyError} If somebody else writes, or syncs.
    */
   sync(): Promise<void> {
-    return this.#mutate("sync", () => this.#change(`${this.#name} to be synced`, "sync", () => this.handle.sync()));
+    return this.#writer.sync();
   }
 
   /**
@@ -241,9 +235,7 @@ export class OpenFile implements ByteStream {
    * @throws {BusyError} If somebody writes, or syncs.
    */
   closeWriting(): Promise<void> {
-    return this.#mutate("close the writing of", async () => {
-      this.#saidAll = true;
-    });
+    return this.#writer.end();
   }
 
   /**
@@ -274,20 +266,18 @@ export class OpenFile implements ByteStream {
   statistics(): ByteStreamStatistics {
     return {
       bytesRead: this.#bytesRead,
-      bytesWritten: this.#bytesWritten,
+      bytesWritten: this.bytesWritten,
       buffered: this.#unread.length,
       reading: this.#busyReading,
-      writing: this.#busyWriting,
+      writing: this.#writer.busy,
     };
   }
-
-  // --- reading
 
   async #readOn(max: number): Promise<Uint8Array | undefined> {
     this.#busyReading = true;
     try {
       if (this.#reading === undefined || this.#reading.told)
-        this.#reading = await this.#begin(`bytes of ${this.#name}`, "read from", () => this.#readPiece(max));
+        this.#reading = await this.#begin(() => this.#readPiece(max));
       this.#unread = await this.#reading.wait();
       return this.#unread.length === 0 ? undefined : this.#take(max);
     } finally {
@@ -308,79 +298,23 @@ export class OpenFile implements ByteStream {
     return bytes;
   }
 
-  // --- writing
-
-  /** One at a time, behind what somebody has left. */
-  #mutate(what: string, change: () => Promise<void>): Promise<void> {
-    const refusal = refused();
-    if (refusal !== undefined) return refusal;
-    const error = this.#whyClosed(what) ?? this.#whyBusy(what, this.#busyWriting);
-    if (error !== undefined) return Promise.reject(error);
-    return quiet(async () => {
-      this.#busyWriting = true;
-      try {
-        if (this.#writing?.told === false) await this.#writing.wait();
-        await change();
-      } finally {
-        this.#busyWriting = false;
-      }
-    });
-  }
-
-  async #change(what: string, doing: string, start: () => Promise<void>): Promise<void> {
-    this.#writing = await this.#begin(what, doing, start);
-    await this.#writing.wait();
-  }
-
-  /** Writes `bytes` piece by piece, each by `start`. */
-  async #writePieces(bytes: Uint8Array, start: (piece: Uint8Array, at: number) => Promise<void>): Promise<void> {
-    for (let at = 0; at < bytes.length; at += pieceSize) {
-      // a copy, which a Buffer's slice() would not be: a thread goes on with what was cut, while the bytes are the caller's again
-      const piece = new Uint8Array(bytes.subarray(at, at + pieceSize));
-      await this.#change(`${this.#name} to be written`, "write to", () => start(piece, at));
-    }
-  }
-
-  async #writeOn(piece: Uint8Array): Promise<void> {
-    this.#bytesWritten += piece.length;
-    let rest = piece;
-    try {
-      await writeAll(this.handle, piece, this.#writeAt, (written) => {
-        if (this.#writeAt !== undefined) this.#writeAt += written;
-        rest = rest.subarray(written);
-      });
-    } finally {
-      this.#bytesWritten -= rest.length;
-    }
-  }
-
-  // ---
-
-  async #begin<T>(what: string, doing: string, start: () => Promise<T>): Promise<InFlight<T>> {
-    const call = await turn(what);
-    const begun = call.run(async () => {
-      const error = this.#whyClosed(doing);
-      if (error !== undefined) throw error;
-      return await start();
-    });
-    return new InFlight(what, begun);
+  #begin(start: () => Promise<Uint8Array>): Promise<InFlight<Uint8Array>> {
+    return begun(`bytes of ${this.#name}`, () => this.#whyClosed("read from"), start);
   }
 
   #leave(reason: unknown, tell: boolean): InFlight<void> {
-    const { handle } = this;
-    const writing = this.#writing;
     const last = async (): Promise<void> => {
-      if (tell && writing?.told === false) await writing.promise;
+      if (tell) await this.#writer.unheard();
     };
     this.#abortReason = reason;
     this.#unread = nothing;
     const closing = new InFlight(
       `${this.#name} to be closed`,
-      eachStep(last, () => handle.close(), this.#removal ?? (() => Promise.resolve())),
+      eachStep(last, () => this.handle.close(), this.#removal ?? (() => Promise.resolve())),
     );
     this.#closing = closing;
     this.#reading?.turnAway(this.#whyClosed("read from"));
-    writing?.turnAway(this.#whyClosed("write to"));
+    this.#writer.turnAway(this.#whyClosed("write to"));
     return closing;
   }
 
@@ -399,18 +333,9 @@ export class OpenFile implements ByteStream {
     return new ClosedError(`Cannot ${what} ${this.#name}: it is closed`, { cause: this.#abortReason });
   }
 
-  #whyBusy(what: string, busy: boolean): Error | undefined {
-    if (!busy) return undefined;
-    const does = what === "read from" ? "reads" : "writes or syncs";
-    return new BusyError(`Cannot ${what} ${this.#name}: somebody else ${does}`);
-  }
-
-  #checkWritable(bytes: unknown, place = 0): void {
-    if (this.#saidAll) throw new ClosedError(`Cannot write to ${this.#name}: its writing side is closed`);
-    if (!(bytes instanceof Uint8Array))
-      throw new TypeError(`Cannot write ${brief(bytes)} to ${this.#name}: wanted a Uint8Array`);
-    const error = this.#wrongPlace("write to", place);
-    if (error !== undefined) throw error;
+  #whyBusy(): Error | undefined {
+    if (!this.#busyReading) return undefined;
+    return new BusyError(`Cannot read from ${this.#name}: somebody else reads`);
   }
 
   #wrongMax(max: unknown): Error | undefined {
@@ -418,11 +343,6 @@ export class OpenFile implements ByteStream {
     return new RangeError(
       `Cannot read ${brief(max)} bytes from ${this.#name}: wanted a whole number from 1, or Infinity`,
     );
-  }
-
-  #wrongPlace(what: string, place: unknown): Error | undefined {
-    if (isCount(place, 0) && place !== Infinity) return undefined;
-    return new RangeError(`Cannot ${what} ${this.#name} at ${brief(place)}: wanted a whole number from 0`);
   }
 }
 
@@ -432,19 +352,4 @@ async function readPiece(handle: FileHandle, max: number, place: number | undefi
   const size = Math.min(max, pieceSize);
   const { buffer, bytesRead } = await handle.read(new Uint8Array(size), 0, size, place ?? null);
   return buffer.subarray(0, bytesRead);
-}
-
-/** @internal */
-export async function writeAll(
-  handle: FileHandle,
-  bytes: Uint8Array,
-  place: number | undefined,
-  wrote: (count: number) => void = () => {},
-): Promise<void> {
-  for (let at = 0; at < bytes.length;) {
-    const to = place === undefined ? null : place + at;
-    const { bytesWritten } = await handle.write(bytes, at, bytes.length - at, to);
-    at += bytesWritten;
-    wrote(bytesWritten);
-  }
 }

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { appendFileSync, mkdirSync, truncateSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import fs from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { inFolder, makePipe, openIn, until } from "../../test/files.ts";
+import { inFolder, makePipe, openIn, until, watchCalls } from "../../test/files.ts";
 import { needs, proc } from "../../test/needs.ts";
 import { rejection } from "../../test/rejection.ts";
 import { runtime } from "../../test/runtime.ts";
@@ -61,6 +61,32 @@ test(
     await assert.rejects(readFile("/dev/zero", { limit: 1_000_000 }), LimitExceededError);
     assert.deepEqual(fileLimiter.statistics(), idle);
   }),
+);
+
+test(
+  "readFile() does not begin to read a file that says to be longer than its limit",
+  inFolder(async (folder) => {
+    const path = join(folder, "long");
+    writeFileSync(path, "");
+    truncateSync(path, 300_000_000); // without blocks on the disk
+    let pieces = 0;
+    using _watch = watchCalls((name) => name === "read" && pieces++);
+    const error = await rejection(readFile(path, { limit: 200_000_000 }));
+    assert.ok(error instanceof LimitExceededError);
+    assert.deepEqual([error.limit, pieces], [200_000_000, 0]);
+    assert.deepEqual(fileLimiter.statistics(), idle);
+  }),
+);
+
+const online = "/sys/devices/system/cpu/online";
+
+test(
+  "readFile() reads what has fewer bytes than it says up to a limit between the two",
+  needs(existsSync(online) ? undefined : `needs ${online}: run it on Linux`),
+  async () => {
+    assert.ok(statSync(online).size > 1000);
+    assert.match(await readText(online, { limit: 1000 }), /^[-,0-9]+\n$/);
+  },
 );
 
 test(

@@ -6,7 +6,10 @@ import { left } from "./calls.ts";
 import { checkPath, shown, type FilePath } from "./paths.ts";
 
 export interface ReadFileOptions {
-  /** A file with more bytes is refused, however it grows meanwhile: a whole number from 0, or Infinity; default 1 GiB. */
+  /**
+   * A file with more bytes is refused, before it is read if it says so, however it grows meanwhile: a whole number from 0, or
+   * Infinity; default 1 GiB.
+   */
   readonly limit?: number;
 }
 
@@ -68,7 +71,10 @@ async function readAll(path: FilePath, limit: number, reading: { goesOn: boolean
   try {
     const pieces: Uint8Array[] = [];
     let size = 0;
-    const expected = (await file.stat()).size;
+    const stats = await file.stat();
+    const expected = stats.size;
+    // what is in one piece is counted: files of /sys say 4096, whatever they have
+    if (stats.isFile() && expected > Math.max(limit, largePiece)) throw tooLong(path, limit);
     while (reading.goesOn) {
       // what is no file, or grows, does not say how much there is
       const wanted = expected > size ? expected - size : smallPiece;
@@ -76,13 +82,16 @@ async function readAll(path: FilePath, limit: number, reading: { goesOn: boolean
       if (piece.length === 0) break;
       pieces.push(piece);
       size += piece.length;
-      if (size > limit)
-        throw new LimitExceededError(`Cannot read ${shown(path)}: it has more than ${limit} bytes`, { limit });
+      if (size > limit) throw tooLong(path, limit);
     }
     return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
   } finally {
     await file.close();
   }
+}
+
+function tooLong(path: FilePath, limit: number): LimitExceededError {
+  return new LimitExceededError(`Cannot read ${shown(path)}: it has more than ${limit} bytes`, { limit });
 }
 
 async function readPiece(file: FileHandle, size: number): Promise<Uint8Array> {

@@ -126,7 +126,7 @@ for (const [name, make] of Object.entries({ tempFile, tempDirectory })) {
 }
 
 test(
-  "A temporary folder that cannot be removed says so, each time",
+  "A temporary folder that cannot be removed says so, and the next call tries again",
   inFolder(async (folder) => {
     const wrong = new Error("disk on fire");
     const temp = await tempDirectory({ directory: folder });
@@ -134,8 +134,13 @@ test(
       using _watch = watchCalls((name) => {
         if (name === "rm") throw wrong;
       });
-      assert.equal(await rejection(temp.remove()), wrong);
+      const both = [rejection(temp.remove()), rejection(temp.remove())];
+      assert.deepEqual(await Promise.all(both), [wrong, wrong]);
+      assert.equal(await rejection(temp[Symbol.asyncDispose]()), wrong);
     }
-    assert.equal(await rejection(temp[Symbol.asyncDispose]()), wrong);
+    assert.ok(existsSync(temp.path));
+    await temp.remove();
+    assert.deepEqual(readdirSync(folder), []);
+    await temp.remove();
   }),
 );

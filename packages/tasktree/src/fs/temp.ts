@@ -77,18 +77,23 @@ export class TempDirectory implements AsyncDisposable {
   }
 
   /**
-   * Removes it with all that is in it. Once is enough.
+   * Removes it with all that is in it. Once is enough; if it fails, the next call tries again.
    *
    * Cancellation: Not a checkpoint: it always begins. If the scope is cancelled, it waits for a disk that hangs five seconds more.
    */
   remove(): Promise<void> {
-    // what somebody has left may put one thing more into it
-    this.#removal ??= new InFlight(
-      `folder '${this.path}' to be removed`,
-      fs.rm(this.path, { recursive: true, force: true, maxRetries: 3 }),
-    );
-    const removal = this.#removal;
+    const removal = (this.#removal ??= new InFlight(`folder '${this.path}' to be removed`, this.#remove()));
     return quiet(() => seenThrough(removal));
+  }
+
+  async #remove(): Promise<void> {
+    try {
+      // what somebody has left may put one thing more into it
+      await fs.rm(this.path, { recursive: true, force: true, maxRetries: 3 });
+    } catch (error) {
+      this.#removal = undefined;
+      throw error;
+    }
   }
 
   [Symbol.asyncDispose](): Promise<void> {

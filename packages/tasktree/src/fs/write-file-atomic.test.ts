@@ -49,6 +49,10 @@ function isReplaced(file: string, folder: string): boolean {
   return content === after;
 }
 
+function notYou(code: string): Error {
+  return Object.assign(new Error("not you"), { code });
+}
+
 async function* letters() {
   yield "a";
   yield Buffer.from("ft");
@@ -97,10 +101,72 @@ test(
     const { uid, gid, mode } = statSync(file);
     assert.deepEqual([uid, gid, mode & 0o7777], [1234, 1235, 0o4755]);
     using _watch = watchCalls((name) => {
-      if (name === "chown") throw Object.assign(new Error("not you"), { code: "EPERM" });
+      if (name === "chown") throw notYou("EPERM");
     });
     await writeFileAtomic(file, "y");
     assert.deepEqual([statSync(file).uid, statSync(file).mode & 0o7777], [0, 0o755]);
+  }),
+);
+
+test(
+  "writeFileAtomic() keeps the group where it may not keep the owner",
+  needs(root),
+  withFile(async (file) => {
+    for (const [old, kept] of [
+      [0o640, 0o640],
+      [0o6755, 0o755],
+    ] as const) {
+      chownSync(file, 1234, 1235);
+      chmodSync(file, old);
+      let refusals = 1;
+      using _watch = watchCalls((name) => {
+        if (name === "chown" && refusals-- > 0) throw notYou("EPERM");
+      });
+      await writeFileAtomic(file, "x");
+      const { uid, gid, mode } = statSync(file);
+      assert.deepEqual([uid, gid, mode & 0o7777], [0, 1235, kept]);
+    }
+  }),
+);
+
+test(
+  "writeFileAtomic() that may not keep the group gives no rights to another",
+  needs(root),
+  withFile(async (file) => {
+    using _watch = watchCalls((name) => {
+      if (name === "chown") throw notYou("EPERM");
+    });
+    for (const [old, kept] of [
+      [0o640, 0o600],
+      [0o604, 0o600],
+      [0o664, 0o644],
+      [0o4755, 0o755],
+    ] as const) {
+      chownSync(file, 1234, 1235);
+      chmodSync(file, old);
+      await writeFileAtomic(file, "x");
+      const { uid, gid, mode } = statSync(file);
+      assert.deepEqual([uid, gid, mode & 0o7777], [0, process.getgid!(), kept], old.toString(8));
+      chownSync(file, 1234, 1235);
+      await writeFileAtomic(file, "x", { mode: old });
+      assert.equal(statSync(file).mode & 0o7777, old);
+    }
+  }),
+);
+
+test(
+  "writeFileAtomic() has written in a folder that may be written to and not read",
+  withFile(async (file, folder) => {
+    for (const code of ["EACCES", "EPERM"]) {
+      writeFileSync(file, before);
+      let renamed = false;
+      using _watch = watchCalls((name) => {
+        if (name === "open" && renamed) throw notYou(code);
+        renamed ||= name === "rename";
+      });
+      await writeFileAtomic(file, after);
+      assert.ok(renamed && isReplaced(file, folder));
+    }
   }),
 );
 

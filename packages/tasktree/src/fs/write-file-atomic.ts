@@ -6,7 +6,7 @@ import { brief, checkOptions, InvalidStateError, isCancelled, isObject, suppress
 import { isCount } from "../internal/count.ts";
 import { checkpoint, quiet } from "../lowlevel.ts";
 import { doneInTurn, eachStep, InFlight, raise, seenThrough, turn } from "./calls.ts";
-import { writeAll } from "./open-file.ts";
+import { writeAll } from "./file-writer.ts";
 import { beside, checkPath, codeOf, shown, unlessMissing, type FilePath, type Place } from "./paths.ts";
 
 /** What can be written to a file: text, as UTF-8, or bytes, in one or in pieces. */
@@ -15,7 +15,10 @@ export type FileData = string | Uint8Array | Iterable<string | Uint8Array> | Asy
 export interface WriteFileAtomicOptions {
   /** The file's rights, exactly; default: those of the file that was there, else `0o666` less the umask. */
   readonly mode?: number;
-  /** Whether it survives a power cut once this has resolved (default); without, the old or the new content does, or none. */
+  /**
+   * Whether it survives a power cut once this has resolved (default); without, the old or the new content does, or none. In a folder
+   * that this process may not read, the old one may too.
+   */
   readonly sync?: boolean;
 }
 
@@ -30,7 +33,8 @@ const mostLinks = 40;
  * Puts new content in place of a file's, or makes the file: whoever reads it sees all of the old or all of the new, at any moment, whatever
  * fails. It writes to another file in the same folder, brings that to the disk, and renames it. Of several writers at once the last one wins.
  *
- * It takes the right to write to the folder, not to the file. Rights are kept, and the owner where the system lets this process; hard links, access lists and extended attributes are not. If the path
+ * It takes the right to write to the folder, not to the file. Owner, group and rights are kept, as far as the system lets this process; what
+ * cannot be kept gives nobody else more than he had. Hard links, access lists and extended attributes are not kept. If the path
  * is a symlink, it stays, and the file that it leads to is replaced. While `data` is given piece by piece, one file is open.
  *
  * Cancellation: Checkpoint, nothing lost: if this call is cancelled, the file is as it was, and nothing is left beside it. Once the file is
@@ -149,7 +153,7 @@ class Draft {
   /** All that can fail without harm. */
   async finish({ mode, sync = true }: WriteFileAtomicOptions): Promise<void> {
     const kept = await this.#keepOwner();
-    const rights = mode ?? (this.#old === undefined ? undefined : this.#old.mode & kept);
+    const rights = mode ?? kept;
     // behind the change of the owner, which takes the bits away that lend his rights
     if (rights !== undefined) await this.#handle.chmod(rights);
     if (sync) await this.#handle.sync();
@@ -168,18 +172,26 @@ class Draft {
     );
   }
 
-  /** Which of the old rights can be kept: none that lend an owner's to others, if it has another owner now. */
-  async #keepOwner(): Promise<number> {
-    if (this.#old === undefined) return 0;
-    const { uid, gid } = this.#old;
+  /** Gives it the old owner and group, as far as that is allowed; resolves with what can be kept of the old rights then. */
+  async #keepOwner(): Promise<number | undefined> {
+    if (this.#old === undefined) return undefined;
+    const { uid, gid, mode } = this.#old;
     const own = await this.#handle.stat();
-    if (own.uid === uid && own.gid === gid) return 0o7777;
+    if ((own.uid === uid && own.gid === gid) || (await this.#chown(uid, gid))) return mode & 0o7777;
+    // none that lend an owner's rights: they would be another's now
+    if (own.gid === gid || (await this.#chown(own.uid, gid))) return mode & 0o777;
+    // who was in the group is one of the others now, and the other way round: both get what both had
+    const both = mode & (mode >> 3) & 0o7;
+    return (mode & 0o700) | (both << 3) | both;
+  }
+
+  async #chown(uid: number, gid: number): Promise<boolean> {
     try {
       await this.#handle.chown(uid, gid);
-      return 0o7777;
+      return true;
     } catch (error) {
       if (codeOf(error) !== "EPERM") throw error;
-      return 0o777;
+      return false;
     }
   }
 }
@@ -202,7 +214,11 @@ function linkAt(path: Place): Promise<Place | undefined> {
 /** Brings to the disk what was renamed in a folder. */
 async function syncFolder(path: Place): Promise<void> {
   if (process.platform === "win32") return; // which does it by itself, and opens no folders
-  const folder = await fs.open(path, "r");
+  const folder = await fs.open(path, "r").catch((error: unknown) => {
+    if (codeOf(error) !== "EACCES" && codeOf(error) !== "EPERM") throw error;
+    return undefined; // who may write to a folder need not be one who may read it
+  });
+  if (folder === undefined) return;
   await eachStep(
     () =>
       folder.sync().catch((error: unknown) => {

@@ -14,6 +14,9 @@ import type { Watched } from "./watchdog.ts";
 const running = new Set<ProcessGroup>();
 let killedOnForcedExit = false;
 
+/** Of the platform's timers: one for longer would go off at once. */
+const longestTimer = 2 ** 31 - 1;
+
 function killAll(): void {
   const errors: unknown[] = [];
   for (const group of running) {
@@ -92,7 +95,7 @@ export class OpenedProcess implements Process, Waitable {
     return await this.#waitExempt();
   }
 
-  kill(signal: SignalName = "SIGKILL"): void {
+  sendSignal(signal: SignalName): void {
     if (!Object.hasOwn(constants.signals, signal)) {
       throw new TypeError(`Cannot send ${brief(signal)} to ${this.#name}: wanted the name of a signal, as "SIGTERM"`);
     }
@@ -132,7 +135,12 @@ export class OpenedProcess implements Process, Waitable {
     if (grace === 0) this.#signal("SIGKILL");
     clearTimeout(this.#killTimer);
     this.#killAt = killAt;
-    if (grace > 0 && grace < Infinity) this.#killTimer = later(() => this.#graceIsOver(), grace);
+    if (grace > 0 && grace < Infinity) this.#killIn(grace);
+  }
+
+  #killIn(ms: number): void {
+    const rest = ms - longestTimer;
+    this.#killTimer = later(() => (rest > 0 ? this.#killIn(rest) : this.#graceIsOver()), Math.min(ms, longestTimer));
   }
 
   #graceIsOver(): void {

@@ -217,7 +217,7 @@ describe("the end", () => {
       await using seven = await shell("exit 7");
       assert.deepEqual(await seven.wait(), { exitCode: 7, signal: undefined });
       await using killed = await openProcess("sleep", ["1000"]);
-      killed.kill("SIGUSR1");
+      killed.sendSignal("SIGUSR1");
       assert.deepEqual(await killed.wait(), { exitCode: undefined, signal: "SIGUSR1" });
     });
   });
@@ -252,22 +252,22 @@ describe("the end", () => {
     });
   });
 
-  test("kill() sends a signal to the whole group, and nothing to one that has ended", withProc, async () => {
+  test("sendSignal() sends a signal to the whole group, and nothing to one that has ended", withProc, async () => {
     await really(async () => {
       const mark = sleepMark();
       await using child = await shell(`sleep ${mark} & sleep ${mark}; :`);
       await eventually("both run", () => withMark(mark).length >= 3);
-      child.kill("SIGINT");
-      child.kill();
+      for (const signal of ["SIGNONE", "", 9, "toString", undefined] as never[])
+        assert.throws(() => child.sendSignal(signal), TypeError);
+      child.sendSignal("SIGINT");
+      child.sendSignal("SIGKILL");
       await child.wait();
       assert.deepEqual(withMark(mark), []);
-      child.kill();
-      for (const signal of ["SIGNONE", "", 9, "toString"] as never[])
-        assert.throws(() => child.kill(signal), TypeError);
+      child.sendSignal("SIGKILL");
     });
   });
 
-  test("a process that may not be signalled is an error of terminate() and kill(), and goes on", async () => {
+  test("a process that may not be signalled is an error of terminate() and sendSignal(), and goes on", async () => {
     await really(async () => {
       await using child = await openProcess("sleep", ["1000"]);
       const { kill } = process;
@@ -278,7 +278,7 @@ describe("the end", () => {
         const error = await rejection(child.terminate());
         assert.ok(error instanceof ProcessError && error.cause instanceof Error);
         assert.match(error.message, /^Cannot send SIGTERM to process 'sleep' \(pid \d+\): Error: kill EPERM$/);
-        assert.throws(() => child.kill(), ProcessError);
+        assert.throws(() => child.sendSignal("SIGKILL"), ProcessError);
       } finally {
         process.kill = kill;
       }
@@ -338,6 +338,36 @@ describe("the end", () => {
     });
   });
 
+  test("P1a a grace that is longer than a timer of the platform can be is not over at once", async () => {
+    await really(async () => {
+      for (const grace of [3_000_000_000, Number.MAX_SAFE_INTEGER]) {
+        const script = `trap 'sleep 0.1; exit 5' TERM; echo ready; while :; do sleep 0.02; done`;
+        await using child = await shell(script, { grace });
+        await child.stdout.read();
+        assert.deepEqual(await child.terminate(), { exitCode: 5, signal: undefined });
+      }
+    });
+  });
+
+  test("P1a a grace that is longer than a timer of the platform can be takes several", async () => {
+    const { setTimeout: real } = globalThis;
+    const orders: number[] = [];
+    await really(async () => {
+      await using child = await shell(ignoresTerm, { grace: 2 ** 32 + 28 });
+      await child.stdout.read();
+      globalThis.setTimeout = ((call: () => void, ms: number) => {
+        orders.push(ms);
+        return real(call, Math.min(ms, 30));
+      }) as typeof setTimeout;
+      try {
+        assert.equal((await child.terminate()).signal, "SIGKILL");
+      } finally {
+        globalThis.setTimeout = real;
+      }
+    });
+    assert.deepEqual(orders.slice(0, 3), [2 ** 31 - 1, 2 ** 31 - 1, 30]);
+  });
+
   test("P1a who answers TERM has the time, and what it prints then breaks nothing", async () => {
     await really(async () => {
       const script = `trap 'head -c 300000 /dev/zero; exit 5' TERM; echo ready; while :; do sleep 0.02; done`;
@@ -351,7 +381,7 @@ describe("the end", () => {
   test("P1a a stopped process ends too, by TERM", withProc, async () => {
     await really(async () => {
       const child = await openProcess("sleep", ["1000"], { grace: 60_000 });
-      child.kill("SIGSTOP");
+      child.sendSignal("SIGSTOP");
       await eventually("it is stopped", () => statOf(child.pid)[0] === "T");
       await child.close();
       assert.equal(child.exit?.signal, "SIGTERM");

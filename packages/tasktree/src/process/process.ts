@@ -55,13 +55,13 @@ export interface Process extends AsyncDisposable {
   terminate(options?: { readonly grace?: number }): Promise<ProcessExit>;
 
   /**
-   * Sends a signal to its group; if all have ended, nothing happens. Not a checkpoint.
+   * Sends a signal to its group, and waits for nothing; if all have ended, nothing happens. To end it there is `terminate()`.
+   * Not a checkpoint.
    *
-   * @param signal Default: SIGKILL.
    * @throws {TypeError} If there is no such signal.
    * @throws {ProcessError} If it cannot be signalled: it runs as another user.
    */
-  kill(signal?: SignalName): void;
+  sendSignal(signal: SignalName): void;
 
   /**
    * Gives it up: closes its standard input, ends it as `terminate()` does, and closes its pipes. What it prints meanwhile is

@@ -29,6 +29,16 @@ test("runProcess() gives what was printed, as text or as bytes", async () => {
   });
 });
 
+test("runProcess() leaves a byte order mark out of text, as readText() does, and not out of bytes", async () => {
+  await really(async () => {
+    const script = "printf '\\357\\273\\277a'; printf '\\357\\273\\277b' >&2";
+    const { stdout, stderr } = await runProcess("sh", ["-c", script]);
+    assert.deepEqual([stdout, stderr], ["a", "b"]);
+    const bytes = await runProcess("sh", ["-c", script], { output: "bytes" });
+    assert.deepEqual(new Uint8Array(bytes.stdout), new Uint8Array([0xef, 0xbb, 0xbf, 97]));
+  });
+});
+
 test("runProcess() gives text, bytes or a source as input, and its end", async () => {
   await really(async () => {
     assert.equal((await runProcess("cat", [], { input: "ä" })).stdout, "ä");

@@ -10,7 +10,7 @@ export interface RunProcessOptions extends OpenProcessOptions {
   readonly stdin?: "pipe" | "inherit" | "ignore";
   /** What it reads: text, bytes, or what comes from a source, until its end. The source is not closed. */
   readonly input?: string | Uint8Array | ByteSource;
-  /** Whether what it prints is given as text (UTF-8, default) or as bytes. */
+  /** Whether what it prints is given as text (UTF-8 without a byte order mark, default) or as bytes. */
   readonly output?: "text" | "bytes";
   /** So many bytes it may print to each of standard output and standard error: a whole number; default 16 MiB. */
   readonly maxOutput?: number;
@@ -136,7 +136,7 @@ async function isRead(written: Promise<void>): Promise<boolean> {
 }
 
 function asText(bytes: Uint8Array): string {
-  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
+  return new TextDecoder().decode(bytes);
 }
 
 function asBytes(bytes: Uint8Array): Uint8Array {

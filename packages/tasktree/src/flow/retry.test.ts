@@ -186,6 +186,45 @@ test("retry() waits as long as delay() says, beyond max too, and computes where 
     assert.deepEqual(at, [0, 60_000, 60_150]);
   }));
 
+test("retry() tells delay() what it has computed, which may be taken as the least", () =>
+  virtually(async () => {
+    const { fn, at } = failing(3);
+    await retry(fn, { jitter: "none", delay: (_, attempt, computed) => Math.max(computed, attempt === 1 ? 500 : 0) });
+    assert.deepEqual(at, [0, 500, 700, 1100]);
+  }));
+
+test("retry() makes pauses of 0 as often as it is asked to, however the bound grows", () =>
+  virtually(async () => {
+    for (const options of [
+      { base: 0 },
+      { base: 0, factor: 1e300 },
+      { max: 0 },
+      { max: Infinity, random: () => 0 },
+      { base: 0, max: Infinity, jitter: "decorrelated", random: () => 0 },
+    ] as const) {
+      const { fn, errors } = failing(Infinity);
+      const error = await rejection(retry(fn, { attempts: 2000, ...options }));
+      assert.equal(error, errors[1999]);
+      assert.equal(now(), 0);
+    }
+  }));
+
+test("retry() refuses what random() must not give, with the work's own error listed", () =>
+  virtually(async () => {
+    for (const [given, jitter] of [
+      [-1, "full"],
+      [2, "full"],
+      [NaN, "full"],
+      [1.5, "decorrelated"],
+      ["1", "full"],
+    ] as const) {
+      const { fn, errors } = failing(Infinity);
+      const error = await rejection(retry(fn, { jitter, random: () => given as number }));
+      assert.match(String(error), /^RangeError: Cannot retry with .* from random\(\): wanted a number from 0 to 1$/);
+      assert.deepEqual(suppressedErrors(error), [errors[0]]);
+    }
+  }));
+
 test("retry() tells onRetry of each pause, and waits for it", () =>
   virtually(async () => {
     const { fn, at, errors } = failing(2);

@@ -40,8 +40,8 @@ export interface RetryOptions {
   readonly timeout?: number;
   /** Whether to try again after this; default: after everything but an `AbortError`, by which somebody has called the work off. */
   readonly when?: (error: unknown, attempt: number) => boolean | PromiseLike<boolean>;
-  /** The pause after this in place of the computed one, say what a server asks for; undefined: the computed one. */
-  readonly delay?: (error: unknown, attempt: number) => number | undefined;
+  /** The pause after this in place of the `computed` one, say what a server asks for; undefined: the computed one. */
+  readonly delay?: (error: unknown, attempt: number, computed: number) => number | undefined;
   /** Called before each pause, and awaited. */
   readonly onRetry?: (retry: Retry) => unknown;
   /** A number from 0 to 1, of which the pauses are made; default: by chance, or the schedule explorer's choice. */
@@ -130,19 +130,31 @@ class Pauses {
   }
 
   after(error: unknown, attempt: number): number {
-    const given = this.#options.delay?.(error, attempt);
-    if (given === undefined) return (this.#last = this.#computed(attempt));
+    const computed = this.#computed(attempt);
+    const given = this.#options.delay?.(error, attempt, computed);
+    if (given === undefined) return (this.#last = computed);
     checkTime("delay", given);
     return given;
   }
 
   #computed(attempt: number): number {
-    const { factor = 2, jitter = "full", random = byChance } = this.#options;
+    const { factor = 2, jitter = "full" } = this.#options;
     if (jitter === "decorrelated")
-      return Math.min(this.#max, this.#base + random() * Math.max(0, 3 * this.#last - this.#base));
-    const bound = Math.min(this.#max, this.#base * factor ** (attempt - 1));
-    return jitter === "none" ? bound : bound * random();
+      return Math.min(this.#max, this.#base + this.#chance() * Math.max(0, finite(3 * this.#last) - this.#base));
+    const bound = Math.min(this.#max, finite(this.#base * finite(factor ** (attempt - 1))));
+    return jitter === "none" ? bound : bound * this.#chance();
   }
+
+  #chance(): number {
+    const chance = (this.#options.random ?? byChance)();
+    if (typeof chance === "number" && chance >= 0 && chance <= 1) return chance;
+    throw new RangeError(`Cannot retry with ${brief(chance)} from random(): wanted a number from 0 to 1`);
+  }
+}
+
+/** Infinity times 0 is no number. */
+function finite(value: number): number {
+  return Math.min(value, Number.MAX_VALUE);
 }
 
 /** In steps, so that an explorer of schedules has few to try. */

@@ -1,6 +1,33 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { isPublic } from "./addresses.ts";
+import { HttpError } from "../../index.ts";
+import { checkLiteral, guardedLookup, isPublic, type Allowed } from "./addresses.ts";
+
+/** What a look-up of localhost comes to. */
+function looked(allowed: Allowed): Promise<unknown> {
+  return new Promise((resolve) => {
+    guardedLookup(allowed)("localhost", {}, (error, address) => resolve(error ?? address));
+  });
+}
+
+test("nothing but true lets an address through: not the promise of an asynchronous function", async () => {
+  for (const answer of [Promise.resolve(false), Promise.resolve(true), 1, "yes", undefined]) {
+    const allowed = (() => answer) as unknown as Allowed;
+    assert.throws(() => checkLiteral("127.0.0.1", allowed), HttpError);
+    assert.ok((await looked(allowed)) instanceof HttpError);
+  }
+  checkLiteral("127.0.0.1", () => true);
+  assert.ok(["127.0.0.1", "::1"].includes((await looked(() => true)) as string));
+});
+
+test("what the function throws for an address that was looked up comes to who asked", async () => {
+  const error = new Error("from the function");
+  const thrower = (thrown: unknown) => (): never => {
+    throw thrown;
+  };
+  assert.equal(await looked(thrower(error)), error);
+  assert.match(String(await looked(thrower("text"))), /^HttpError: .* has thrown "text"$/);
+});
 
 test("isPublic() is false for every special range of IPv4, from its first address to its last, and not beside it", () => {
   const ranges = [

@@ -5,9 +5,9 @@
  * What is public is what IANA's registries of special-purpose addresses leave
  * (https://www.iana.org/assignments/iana-ipv4-special-registry, …/iana-ipv6-special-registry).
  */
-import { lookup } from "node:dns";
+import { lookup, type LookupAddress } from "node:dns";
 import { BlockList, isIP, type LookupFunction } from "node:net";
-import { HttpError } from "../../errors.ts";
+import { brief, HttpError } from "../../errors.ts";
 
 export type Allowed = (address: string, family: 4 | 6) => boolean;
 
@@ -53,7 +53,7 @@ export function isPublic(address: string, family: 4 | 6): boolean {
 /** @throws {HttpError} If `hostname` is an address that is not allowed; a name is left to its look-up. */
 export function checkLiteral(hostname: string, allowed: Allowed): void {
   const family = isIP(hostname) as 0 | 4 | 6;
-  if (family !== 0 && !allowed(hostname, family)) throw refusal(hostname, [hostname]);
+  if (family !== 0 && !isAllowed(allowed, hostname, family)) throw refusal(hostname, [hostname]);
 }
 
 /** Looks a name up, and gives of its addresses those that are allowed. */
@@ -61,7 +61,8 @@ export function guardedLookup(allowed: Allowed): LookupFunction {
   return (hostname, options, callback) => {
     lookup(hostname, { ...options, all: true }, (error, addresses) => {
       if (error !== null) return callback(error, "");
-      const usable = addresses.filter(({ address, family }) => allowed(address, family as 4 | 6));
+      const usable = usableOf(addresses, allowed);
+      if (usable instanceof Error) return callback(usable, "");
       const [first] = usable;
       if (first === undefined) {
         const found = addresses.map(({ address }) => address);
@@ -73,6 +74,20 @@ export function guardedLookup(allowed: Allowed): LookupFunction {
       }
     });
   };
+}
+
+/** Those that are allowed; or what `allowed` has thrown, which nobody else would catch. */
+function usableOf(addresses: readonly LookupAddress[], allowed: Allowed): LookupAddress[] | Error {
+  try {
+    return addresses.filter(({ address, family }) => isAllowed(allowed, address, family as 4 | 6));
+  } catch (error) {
+    return error instanceof Error ? error : new HttpError(`The client's \`addresses\` has thrown ${brief(error)}`);
+  }
+}
+
+/** Nothing but `true` is a yes: of an asynchronous function the promise is none. */
+function isAllowed(allowed: Allowed, address: string, family: 4 | 6): boolean {
+  return (allowed(address, family) as unknown) === true;
 }
 
 function refusal(hostname: string, addresses: readonly string[]): HttpError {

@@ -3,6 +3,7 @@ import { BrokenError, HttpStatusError, TimeoutError } from "../../errors.ts";
 import { retry, type RetryOptions } from "../../flow/retry.ts";
 import type { HttpResponse } from "./http-response.ts";
 import type { HttpCommonOptions, HttpRetryOptions } from "./options.ts";
+import { parseRetryAfter } from "./retry-after.ts";
 
 /** RFC 9110, section 9.2.2. */
 export const idempotent: readonly string[] = ["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"];
@@ -35,11 +36,11 @@ export async function again(
   const policy: RetryOptions = {
     ...options,
     when: async (error, count) => {
-      if (!isWorth(error, repeatable, isUnsent)) return false;
-      if ((pauseOf(answer?.response) ?? 0) > max) return false;
+      if (!isWorth(error)) return false;
+      if (pauseOf(answer?.response) > max) return false;
       return when === undefined || when(error, count);
     },
-    delay: (error, count) => delay?.(error, count) ?? pauseOf(answer?.response),
+    delay: (error, count, computed) => delay?.(error, count, computed) ?? Math.max(computed, pauseOf(answer?.response)),
     onRetry: async (about) => {
       await onRetry?.(about);
       await answer?.response.close();
@@ -59,18 +60,15 @@ export async function again(
     await answer.response.close();
     throw error;
   }
+
+  function isWorth(error: unknown): boolean {
+    // One that is not an answer's is a proxy's.
+    if (error instanceof HttpStatusError) return repeatable && statuses.includes(error.status);
+    return (error instanceof BrokenError || error instanceof TimeoutError) && (repeatable || isUnsent(error));
+  }
 }
 
-function isWorth(error: unknown, repeatable: boolean, isUnsent: (error: unknown) => boolean): boolean {
-  if (error instanceof HttpStatusError) return repeatable;
-  if (!(error instanceof BrokenError || error instanceof TimeoutError)) return false;
-  return repeatable || isUnsent(error);
-}
-
-/** What `Retry-After` asks for, in milliseconds: seconds, or a time of day (RFC 9110, section 10.2.3). */
-function pauseOf(response: HttpResponse | undefined): number | undefined {
-  const value = response?.headers.get("retry-after")?.trim() ?? "";
-  if (/^\d{1,9}$/.test(value)) return Number(value) * 1000;
-  const time = Date.parse(value);
-  return Number.isNaN(time) ? undefined : Math.max(0, time - Date.now());
+/** How long the server wants to be left alone, in milliseconds. */
+function pauseOf(response: HttpResponse | undefined): number {
+  return parseRetryAfter(response?.headers.get("retry-after") ?? "") ?? 0;
 }

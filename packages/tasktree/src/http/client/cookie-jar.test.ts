@@ -41,6 +41,36 @@ describe("CookieJar", skipOn({ bun: "its undici does not read cookies" }), () =>
     assert.equal(sent("https://h.com/", ["__Host-a=1; Secure; Path=/"], "https://h.com/x"), "__Host-a=1");
   });
 
+  test("CookieJar leaves a secure cookie alone that http would replace or stand before, from a subdomain too", () => {
+    const kept = (secure: string, from: string, set: string, to = "https://h.com/a"): string | undefined => {
+      const jar = new CookieJar();
+      sent("https://h.com/a", [secure], to, jar);
+      return sent(from, [set], to, jar);
+    };
+    const sid = "sid=good; Secure; Path=/a";
+    assert.equal(kept(sid, "http://h.com/a/x", "sid=evil"), "sid=good");
+    assert.equal(kept(sid, "http://h.com/a", "sid=evil; Path=/a/b", "https://h.com/a/b"), "sid=good");
+    assert.equal(kept(sid, "http://h.com/a", "sid=; Max-Age=0"), "sid=good");
+    assert.equal(kept(`${sid}; Domain=h.com`, "http://x.h.com/", "sid=evil; Domain=h.com; Path=/a"), "sid=good");
+    assert.equal(kept(sid, "http://x.h.com/", "sid=evil; Domain=h.com; Path=/a"), "sid=good");
+    assert.equal(kept(`${sid}; Domain=h.com`, "http://x.h.com/a/x", "sid=evil", "https://x.h.com/a"), "sid=good");
+    // Another name, another site, a path around it, or https, are not its business.
+    assert.equal(kept(sid, "http://h.com/a", "other=1"), "sid=good; other=1");
+    assert.equal(kept(sid, "http://other.com/a", "sid=1", "http://other.com/a"), "sid=1");
+    assert.equal(kept(sid, "http://h.com/", "sid=outer", "https://h.com/"), "sid=outer");
+    assert.equal(kept(sid, "https://h.com/a", "sid=new; Path=/a"), "sid=new");
+    assert.equal(kept("sid=1; Path=/a", "http://h.com/a", "sid=2; Path=/a"), "sid=2");
+  });
+
+  test("CookieJar drops what has neither name nor value, and what has no name and would pass for one that has", () => {
+    const url = "https://h.com/";
+    for (const set of ["=", "=; Path=/", ";", "=__Host-sid=evil", "=__Secure-a", "__host-sid", "=a=b"])
+      assert.equal(sent(url, [set], url), undefined, set);
+    assert.equal(sent(url, ["=value"], url), "value");
+    assert.equal(sent(url, ["value"], url), "value");
+    assert.equal(sent(url, ["a="], url), "a=");
+  });
+
   test("CookieJar forgets what has expired, was set anew, or is one too many", () => {
     const url = "http://h.com/";
     const jar = new CookieJar();

@@ -1,5 +1,6 @@
 /**
- * Cookies, as RFC 6265 has them (and the prefixes of its successor). There is no list of public suffixes here: a site may set
+ * Cookies, as RFC 6265 has them; of its successor (draft-ietf-httpbis-rfc6265bis) the prefixes of names, and that what is secure is
+ * left alone by what is not. There is no list of public suffixes here: a site may set
  * cookies for all of "co.uk", as far as this is concerned, so don't take what is stored for more than a server's own word.
  */
 import { isAddress } from "./options.ts";
@@ -30,7 +31,7 @@ export class CookieJar {
     for (const text of headers.getSetCookie()) {
       const parsed = text.length > longest ? null : parseSetCookie(text);
       const cookie = parsed === null ? undefined : accepted(url, parsed);
-      if (cookie !== undefined) this.#put(cookie);
+      if (cookie !== undefined && !this.#isGuarded(url, cookie)) this.#put(cookie);
     }
   }
 
@@ -45,7 +46,21 @@ export class CookieJar {
     if (found.length === 0) return undefined;
     // Those of longer paths first, older before newer: sorting keeps the order of equals.
     found.sort((a, b) => b.path.length - a.path.length);
-    return found.map(({ name, value }) => `${name}=${value}`).join("; ");
+    return found.map(({ name, value }) => (name === "" ? value : `${name}=${value}`)).join("; ");
+  }
+
+  /** Whether it would replace, or stand before, a secure one (rfc6265bis, section 5.7, "leave secure cookies alone"). */
+  #isGuarded(url: URL, cookie: Cookie): boolean {
+    if (cookie.secure || url.protocol === "https:") return false;
+    const now = Date.now();
+    return [...this.#cookies.values()].some(
+      ({ name, domain, path, secure, expires }) =>
+        secure &&
+        expires > now &&
+        name === cookie.name &&
+        (isWithin(domain, cookie.domain) || isWithin(cookie.domain, domain)) &&
+        isBelow(cookie.path, path),
+    );
   }
 
   #put(cookie: Cookie): void {
@@ -63,6 +78,8 @@ export class CookieJar {
 
 /** RFC 6265, section 5.3; undefined if it is to be passed over. */
 function accepted(url: URL, set: SetCookie): Cookie | undefined {
+  // Without a name the value is all that is sent, and must not pass for a name and a value.
+  if (set.name === "" && (set.value === "" || /=|^__(?:secure|host)-/i.test(set.value))) return undefined;
   const host = url.hostname;
   const secure = set.secure === true;
   const domain = (set.domain ?? "").replace(/^\./, "").toLowerCase();
@@ -92,9 +109,12 @@ function expiryOf({ maxAge, expires }: SetCookie): number {
 function isFor(cookie: Cookie, url: URL): boolean {
   if (cookie.secure && url.protocol !== "https:") return false;
   if (cookie.hostOnly ? cookie.domain !== url.hostname : !isWithin(url.hostname, cookie.domain)) return false;
-  const { pathname } = url;
-  if (!pathname.startsWith(cookie.path)) return false;
-  return pathname.length === cookie.path.length || cookie.path.endsWith("/") || pathname[cookie.path.length] === "/";
+  return isBelow(url.pathname, cookie.path);
+}
+
+function isBelow(path: string, of: string): boolean {
+  if (!path.startsWith(of)) return false;
+  return path.length === of.length || of.endsWith("/") || path[of.length] === "/";
 }
 
 function isWithin(host: string, domain: string): boolean {

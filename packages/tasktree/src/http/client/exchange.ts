@@ -1,9 +1,13 @@
 import type { Readable } from "node:stream";
-import { brief, BrokenError, ClosedError, HttpError, LimitExceededError, TimeoutError } from "../../errors.ts";
-import { now, Timer, WaitList } from "../../lowlevel.ts";
+import { brief, ClosedError, TimeoutError } from "../../errors.ts";
+import { bound, now, Timer, WaitList } from "../../lowlevel.ts";
+import { explained } from "./explained.ts";
 import type { Lease } from "./lines.ts";
 import type { Timeouts } from "./options.ts";
 import type { Answered, Sent } from "./undici.ts";
+
+/** How long is waited for what is on its way, and wanted by nobody, so that the connection can be kept. */
+const moment = 100;
 
 /** What is waited for. */
 type Phase = "connection" | "headers" | "body" | "whole answer";
@@ -15,11 +19,18 @@ type Phase = "connection" | "headers" | "body" | "whole answer";
 export class Exchange {
   /** "GET http://host/path", without the query, which may be secret. */
   readonly label: string;
+  /** How often somebody has wanted some of its answer's body, and whether he waits for it. */
+  reads = 0;
+  isAwaited = false;
+  /** Called when its connection is free, or gone. */
+  onOver: (() => void) | undefined = undefined;
   readonly #lease: Lease;
   readonly #timeouts: Timeouts;
   /** Ends the phase that goes on. */
   readonly #timer: Timer = new Timer(() => this.#late());
   readonly #total: Timer = new Timer(() => this.#fail(this.#timeout("whole answer", this.#timeouts.total)));
+  /** How long more may come than is wanted. */
+  readonly #tail: Timer = new Timer(() => void this.#end(new ClosedError(`More came than the body of ${this.label}`)));
   readonly #over: () => void;
   readonly #isReused: boolean;
   #phase: Phase = "connection";
@@ -63,6 +74,8 @@ export class Exchange {
    */
   async answer(sent: Sent, deadline: number): Promise<Answered> {
     const { line } = this.#lease;
+    // The client was closed while nothing had gone out.
+    if (this.#done) throw this.#failure;
     this.#total.set(deadline);
     if (line.connected) this.#enter("headers");
     else this.#enter("connection");
@@ -78,9 +91,17 @@ export class Exchange {
     }
   }
 
-  /** Lets the connection go when the answer has been received, or closes it when that fails. */
-  watch(body: Readable): void {
+  /**
+   * Lets the connection go when the answer has been received, or closes it when that fails. `read` is what is made of `body` for who
+   * reads it: it may end while more of `body` comes, and nobody would say when to stop.
+   */
+  watch(body: Readable, read: Readable): void {
     this.#phase = "body";
+    if (read !== body)
+      read.once(
+        "end",
+        bound(() => this.#done || this.#tail.set(now() + moment)),
+      );
     body.once("end", () => {
       if (this.#done) return;
       this.#finish();
@@ -91,10 +112,10 @@ export class Exchange {
   }
 
   /** Waits a moment for what is on its way, so that the connection can be kept. */
-  async endSoon(ms: number): Promise<void> {
+  async endSoon(): Promise<void> {
     if (this.#done) return;
     const patience = new Timer(() => this.#ends.wakeAll());
-    patience.set(now() + ms);
+    patience.set(now() + moment);
     try {
       await this.#ends.wait(undefined, { exempt: true });
     } finally {
@@ -110,12 +131,14 @@ export class Exchange {
 
   /** Somebody waits for more of the body. */
   awaitMore(): void {
+    this.isAwaited = true;
     this.#enter("body");
   }
 
   /** More has come, or nobody waits. */
   hasMore(): void {
     this.#timer.set(Infinity);
+    this.isAwaited = false;
   }
 
   // ---
@@ -145,6 +168,8 @@ export class Exchange {
     this.#done = true;
     this.#timer.set(Infinity);
     this.#total.set(Infinity);
+    this.#tail.set(Infinity);
+    this.onOver?.();
     this.#ends.wakeAll();
   }
 
@@ -188,31 +213,6 @@ export class Exchange {
     if (this.#bodyFailure !== undefined) return this.#bodyFailure.error;
     return explained(error, this.label);
   }
-}
-
-const explanations: Readonly<Record<string, (label: string, cause: unknown) => Error>> = {
-  UND_ERR_HEADERS_OVERFLOW: (label, cause) =>
-    new LimitExceededError(`Cannot read the answer to ${label}: its headers are more than 16384 bytes`, {
-      limit: 16_384,
-      cause,
-    }),
-  UND_ERR_INVALID_ARG: (label, cause) => new TypeError(`Cannot request ${label}: ${messageOf(cause)}`, { cause }),
-  UND_ERR_NOT_SUPPORTED: (label, cause) => new TypeError(`Cannot request ${label}: ${messageOf(cause)}`, { cause }),
-  UND_ERR_REQ_CONTENT_LENGTH_MISMATCH: (label, cause) =>
-    new TypeError(`Cannot request ${label}: the body is not as long as its content-length says`, { cause }),
-};
-
-function explained(error: unknown, label: string): unknown {
-  if (!(error instanceof Error) || error instanceof HttpError || error.name === "AbortError") return error;
-  const explain = explanations[(error as { code?: string }).code ?? ""];
-  if (explain !== undefined) return explain(label, error);
-  return new BrokenError(`Cannot get an answer to ${label}: ${messageOf(error)}`, { cause: error });
-}
-
-/** Of a connection that was tried by several addresses, what each has said. */
-function messageOf(error: unknown): string {
-  if (error instanceof AggregateError && error.message === "") return error.errors.map(messageOf).join("; ");
-  return error instanceof Error ? error.message : brief(error);
 }
 
 function asError(error: unknown): Error {

@@ -1,32 +1,32 @@
 import { ClosedError, HttpError, LimitExceededError, TimeoutError } from "../../errors.ts";
-import { currentSignal, nearestDeadline, now, quiet, Timer, WaitList, withCancelScope } from "../../lowlevel.ts";
+import { currentSignal, here, nearestDeadline, now, quiet, withCancelScope } from "../../lowlevel.ts";
 import { formatTimeout } from "../deadline-header.ts";
 import { again, mayRepeat, retryOptionsOf } from "./again.ts";
 import { CookieJar } from "./cookie-jar.ts";
-import { acceptedEncodings, decompressed } from "./decompress.ts";
-import { Exchange } from "./exchange.ts";
+import { decompressed } from "./decompress.ts";
+import type { Exchange } from "./exchange.ts";
+import { tellIfForgotten } from "./forgotten.ts";
 import { hasNoBody, HttpResponse } from "./http-response.ts";
 import { Lines, type HttpClientStatistics } from "./lines.ts";
 import {
   checkClient,
+  checkDrain,
   checkRequest,
-  checkUrl,
   connectionSettings,
   deadlineHeaderOf,
+  defined,
   timeoutsOf,
+  type CloseOptions,
   type HttpClientOptions,
   type HttpRequestOptions,
   type Timeouts,
 } from "./options.ts";
 import { redirectOf, type Hop } from "./redirect.ts";
 import { isReplayable, requestBody } from "./request-body.ts";
+import { headersOf, normalized, urlOf } from "./request-head.ts";
 import { ResponseBody } from "./response-body.ts";
+import { Running } from "./running.ts";
 import { checkRuntime, type Answered } from "./undici.ts";
-
-export interface CloseOptions {
-  /** How long what runs may take to end, in milliseconds; then it is aborted. Default 5,000. */
-  readonly drainMs?: number;
-}
 
 /** A request that is under way, as all its redirects and attempts see it. */
 interface Call {
@@ -34,7 +34,10 @@ interface Call {
   readonly timeouts: Timeouts;
   /** Of the caller, whose cancellation ends the answer's body too. */
   readonly signal: AbortSignal;
+  readonly scope: ReturnType<typeof here>;
   readonly deadline: number;
+  /** Whether it is in line for a connection. */
+  inLine: boolean;
 }
 
 /**
@@ -64,8 +67,7 @@ export class HttpClient implements AsyncDisposable {
   readonly #lines: Lines;
   readonly #jar: CookieJar | undefined;
   readonly #deadlineHeader: string | undefined;
-  readonly #running = new Set<Exchange>();
-  readonly #drained: WaitList = new WaitList({ describe: () => `the end of ${this.#whatRuns()}` });
+  readonly #running = new Running();
   /** What failed before any server can have seen it. */
   readonly #unsent = new WeakSet<object>();
   #closed: ClosedError | undefined = undefined;
@@ -98,7 +100,7 @@ export class HttpClient implements AsyncDisposable {
    * @throws {TimeoutError} If a phase, or the whole, took too long; the message says which.
    * @throws {BrokenError} If there was no connection, or it was lost; `cause` is the system's error.
    * @throws {HttpError} If it leads where the client may not go, or cannot.
-   * @throws {HttpStatusError} If `check` is set and the status is not 2xx.
+   * @throws {HttpStatusError} If `check` is set and the status is not 2xx; if a proxy has refused it.
    * @throws {LimitExceededError} If there are more redirects than `redirects`, or more headers than 16 KiB.
    * @throws {ClosedError} If the client was closed before or during the call.
    * @throws {TypeError|RangeError} If an argument is not what it should be.
@@ -142,12 +144,15 @@ export class HttpClient implements AsyncDisposable {
    * aborts what is left. Requests that wait for a connection get a `ClosedError`. Once is enough.
    *
    * Cancellation: Not a checkpoint on entry: it always begins; only the cut-off cuts its wait, and then everything is aborted.
+   *
+   * @throws {TypeError|RangeError} If an option is not what it should be; then nothing is closed.
    */
   async close(options: CloseOptions = {}): Promise<void> {
+    checkDrain(options);
     const { drainMs = 5000 } = options;
     this.#refuse(undefined);
     try {
-      if (this.#running.size > 0) await this.#drain(drainMs);
+      await this.#running.drain(drainMs);
     } finally {
       await this.#end(undefined);
     }
@@ -172,35 +177,27 @@ export class HttpClient implements AsyncDisposable {
 
   async #request(method: string, given: string | URL, options: HttpRequestOptions): Promise<HttpResponse> {
     checkRequest(method, options);
-    const url = this.#resolve(given, options);
+    const url = urlOf(given, options.query, this.#options.baseUrl);
     const timeouts = timeoutsOf(this.#options.timeouts, options.timeouts);
     const deadline = now() + timeouts.total;
-    const call: Call = { options: { ...this.#options, ...options }, timeouts, signal: currentSignal(), deadline };
+    const merged = { ...this.#options, ...defined(options) };
+    const call: Call = {
+      options: merged,
+      timeouts,
+      signal: currentSignal(),
+      scope: here(),
+      deadline,
+      inLine: false,
+    };
     const body = await requestBody(options);
-    const hop: Hop = { method: normalized(method), url, headers: this.#headersOf(options, body.type), body };
+    const hop: Hop = {
+      method: normalized(method),
+      url,
+      headers: headersOf(url, this.#options, options, body.type),
+      body,
+    };
     const response = await this.#inTime(call, hop, () => this.#attempts(call, hop));
     return call.options.check === true ? response.check() : response;
-  }
-
-  #resolve(given: string | URL, { query }: HttpRequestOptions): URL {
-    const { baseUrl } = this.#options;
-    const url = baseUrl === undefined ? URL.parse(given) : URL.parse(given, baseUrl);
-    checkUrl(url, given);
-    for (const [name, value] of Object.entries(query ?? {}))
-      for (const each of Array.isArray(value) ? value : [value])
-        if (each !== undefined) url.searchParams.append(name, String(each));
-    return url;
-  }
-
-  #headersOf(options: HttpRequestOptions, type: string | undefined): Headers {
-    const headers = new Headers(this.#options.headers);
-    for (const [name, value] of new Headers(options.headers)) headers.set(name, value);
-    if (type !== undefined && !headers.has("content-type")) headers.set("content-type", type);
-    if (!headers.has("accept")) headers.set("accept", "*/*");
-    if (!headers.has("user-agent")) headers.set("user-agent", "tasktree");
-    const { decompress = this.#options.decompress } = options;
-    if (decompress !== false && !headers.has("accept-encoding")) headers.set("accept-encoding", acceptedEncodings);
-    return headers;
   }
 
   /** The time for the whole; that for the body's part of it the exchange keeps. */
@@ -220,9 +217,8 @@ export class HttpClient implements AsyncDisposable {
     );
     if (response !== undefined) return response;
     if (!reached) throw new ClosedError(`The request was called off: ${labelOf(hop)}`);
-    throw new TimeoutError(`Timed out after ${timeouts.total} ms waiting for the whole answer: ${labelOf(hop)}`, {
-      deadline,
-    });
+    const what = call.inLine ? `a free connection (${this.#lines.inUse()})` : "the whole answer";
+    throw new TimeoutError(`Timed out after ${timeouts.total} ms waiting for ${what}: ${labelOf(hop)}`, { deadline });
   }
 
   #attempts(call: Call, hop: Hop): Promise<HttpResponse> {
@@ -275,9 +271,11 @@ export class HttpClient implements AsyncDisposable {
     const repeatable = isReplayable(hop.body) && mayRepeat(hop.method, hop.headers);
     for (;;) {
       if (this.#closed !== undefined) throw this.#closed;
-      const lease = await this.#lines.take(hop.url.origin);
-      const exchange = new Exchange(lease, labelOf(hop), call.timeouts, () => this.#over(exchange));
-      this.#running.add(exchange);
+      call.inLine = true;
+      const exchange = await this.#lines.take(hop.url.origin, (lease) =>
+        this.#running.begin(lease, labelOf(hop), call.timeouts),
+      );
+      call.inLine = false;
       try {
         return await this.#through(exchange, call, hop);
       } catch (error) {
@@ -301,12 +299,14 @@ export class HttpClient implements AsyncDisposable {
       },
       call.deadline,
     );
-    exchange.watch(answered.body);
     const headers = headersFrom(answered);
     const head = { method, url: url.href, status: answered.statusCode, statusText: answered.statusText, headers };
     const encoding = hasNoBody(method, head.status) || call.options.decompress === false ? null : encodingOf(headers);
     try {
-      return new HttpResponse(head, new ResponseBody(decompressed(answered.body, encoding), exchange), exchange);
+      const read = decompressed(answered.body, encoding);
+      exchange.watch(answered.body, read);
+      tellIfForgotten(exchange, call.scope);
+      return new HttpResponse(head, new ResponseBody(read, exchange), exchange);
     } catch (error) {
       answered.body.on("error", () => {});
       await exchange.abort(error as Error);
@@ -323,43 +323,16 @@ export class HttpClient implements AsyncDisposable {
 
   // --- the end
 
-  #over(exchange: Exchange): void {
-    this.#running.delete(exchange);
-    if (this.#running.size === 0) this.#drained.wakeAll();
-  }
-
   #refuse(reason: unknown): void {
     this.#closed ??= new ClosedError("Cannot request: the HTTP client is closed", { cause: reason });
     this.#lines.refuse(this.#closed);
   }
 
-  async #drain(ms: number): Promise<void> {
-    const patience = new Timer(() => this.#drained.wakeAll());
-    patience.set(now() + ms);
-    try {
-      await this.#drained.wait(undefined, { exempt: true });
-    } finally {
-      patience.set(Infinity);
-    }
-  }
-
   async #end(reason: unknown): Promise<void> {
     const error = new ClosedError("The HTTP client was closed before the answer was read", { cause: reason });
-    await Promise.all([...this.#running].map((exchange) => exchange.abort(error)));
+    await this.#running.abort(error);
     await this.#lines.closeIdle();
   }
-
-  #whatRuns(): string {
-    const [first] = this.#running;
-    const others = this.#running.size - 1;
-    return `${first?.label ?? "requests"}${others > 0 ? ` and ${others} others` : ""}`;
-  }
-}
-
-/** The fetch standard's: these are meant however they are written. */
-function normalized(method: string): string {
-  const upper = method.toUpperCase();
-  return ["DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH"].includes(upper) ? upper : method;
 }
 
 function labelOf({ method, url }: Hop): string {

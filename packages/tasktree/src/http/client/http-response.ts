@@ -14,7 +14,6 @@ export interface ResponseHead {
 
 /** What is no more than this, and comes in a moment after `close()`, is received, so that the connection can be kept. */
 const smallBody = 65_536;
-const moment = 100;
 
 /**
  * An answer. Read its body to the end, or close it: until then it has a connection for itself. It belongs to the scope that made the
@@ -110,7 +109,7 @@ export class HttpResponse implements AsyncDisposable {
    */
   async close(): Promise<void> {
     try {
-      if (this.#endsSoon()) await this.#exchange.endSoon(moment);
+      if (this.#endsSoon()) await this.#exchange.endSoon();
     } finally {
       await this.body.close();
     }

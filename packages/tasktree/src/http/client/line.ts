@@ -32,11 +32,10 @@ export class Line {
 
   constructor(origin: string, settings: ConnectionSettings) {
     this.origin = origin;
-    const { proxy, tls, connectMs, idleMs } = settings;
+    const { proxy, tls, idleMs } = settings;
     this.#isProxied = proxy;
-    if (proxy) this.#connected = true; // its connecting cannot be seen
     this.#dispatcher = proxy
-      ? proxiedLine(tls, connectMs, idleMs)
+      ? proxiedLine(tls, idleMs, { onConnected: () => this.#open(), onSocket: (socket) => this.#watch(socket) })
       : directLine(origin, this.#connector(settings), idleMs);
   }
 
@@ -80,13 +79,18 @@ export class Line {
           if (result[0] === null) this.#open();
           connected(...result);
         });
-        this.#sockets.add(socket);
-        socket.once("close", () => this.#closed(socket));
+        this.#watch(socket);
         return socket;
       });
   }
 
+  #watch(socket: Socket): void {
+    this.#sockets.add(socket);
+    socket.once("close", () => this.#closed(socket));
+  }
+
   #open(): void {
+    if (this.#connected) return;
     this.#connected = true;
     this.#served = 1;
     this.onConnect?.();
@@ -94,7 +98,8 @@ export class Line {
 
   #closed(socket: Socket): void {
     this.#sockets.delete(socket);
-    this.#connected = false;
-    this.onClose?.();
+    // On its way through a proxy only what is connected is among them, and it may have changed its way.
+    this.#connected = this.#isProxied && this.#sockets.size > 0;
+    if (!this.#connected) this.onClose?.();
   }
 }

@@ -35,6 +35,8 @@ export class Lines {
   /** The oldest first. */
   readonly #idle = new Set<Line>();
   readonly #closing = new Set<Promise<void>>();
+  /** Has room for who takes, and waits until as much is closed. */
+  readonly #freed: WaitList = new WaitList({ describe: () => "an unused connection to be closed" });
   #open = 0;
   #closed: ClosedError | undefined = undefined;
 
@@ -45,12 +47,14 @@ export class Lines {
     this.#all = new Room(most, "");
   }
 
-  async take(name: string): Promise<Lease> {
+  /**
+   * Gives what `begin` makes of a connection to `name`. That is called in the moment in which the connection is taken, so that
+   * nobody has one without whoever closes the client knowing of him.
+   */
+  async take<T>(name: string, begin: (lease: Lease) => T): Promise<T> {
     const origin = this.#originOf(name);
     try {
-      return await inside(origin.room, () =>
-        inside(this.#all, async () => this.#lease(await this.#lineTo(name, origin), origin)),
-      );
+      return await inside(origin.room, () => inside(this.#all, () => this.#lineTo(name, origin, begin)));
     } finally {
       this.#forget(name, origin);
     }
@@ -60,6 +64,7 @@ export class Lines {
   refuse(error: ClosedError): void {
     this.#closed ??= error;
     this.#all.refuse(error);
+    this.#freed.failAll(error);
     for (const { room } of this.#origins.values()) room.refuse(error);
   }
 
@@ -69,8 +74,14 @@ export class Lines {
     await Promise.all(this.#closing);
   }
 
+  /** "2 of 2 are in use", for messages. */
+  inUse(): string {
+    const each = this.#mostEach < this.#most ? `, at most ${this.#mostEach} to one origin` : "";
+    return `${this.statistics().running} of ${this.#most} are in use${each}`;
+  }
+
   statistics(): HttpClientStatistics {
-    let waiting = this.#all.waiting;
+    let waiting = this.#all.waiting + this.#freed.size;
     for (const { room } of this.#origins.values()) waiting += room.waiting;
     const running = this.#open - this.#idle.size - this.#closing.size;
     return { running, idle: this.#idle.size, waiting };
@@ -92,21 +103,30 @@ export class Lines {
     if (room.taken === 0 && room.waiting === 0 && idle.length === 0) this.#origins.delete(name);
   }
 
-  async #lineTo(name: string, origin: Origin): Promise<Line> {
-    const kept = origin.idle.pop();
-    if (kept !== undefined) {
-      this.#idle.delete(kept);
-      kept.onClose = undefined;
-      return kept;
-    }
+  async #lineTo<T>(name: string, origin: Origin, begin: (lease: Lease) => T): Promise<T> {
+    // Whoever had been woken in a line when the client was closed comes here.
+    if (this.#closed !== undefined) throw this.#closed;
+    const kept = this.#kept(origin);
+    if (kept !== undefined) return begin(this.#lease(kept, origin));
     // There is room for who runs, so what is too much is idle, or on its way out.
     while (this.#open >= this.#most) {
       const [oldest] = this.#idle;
       if (oldest !== undefined) void this.#close(oldest, closedIdle);
-      await Promise.race(this.#closing);
+      await this.#freed.wait();
+      if (this.#closed !== undefined) throw this.#closed;
     }
+    const line = new Line(name, this.#settings);
+    // Not before: one that could not be made is none.
     this.#open++;
-    return new Line(name, this.#settings);
+    return begin(this.#lease(line, origin));
+  }
+
+  #kept(origin: Origin): Line | undefined {
+    const kept = origin.idle.pop();
+    if (kept === undefined) return undefined;
+    this.#idle.delete(kept);
+    kept.onClose = undefined;
+    return kept;
   }
 
   #lease(line: Line, origin: Origin): Lease {
@@ -122,7 +142,7 @@ export class Lines {
         if (over) return;
         over = true;
         line.onConnect = undefined;
-        if (this.#closed !== undefined) void this.#close(line, closedIdle);
+        if (this.#closed !== undefined || !line.connected) void this.#close(line, closedIdle);
         else this.#keep(line, origin);
         leave();
       },
@@ -150,6 +170,7 @@ export class Lines {
     const closing: Promise<void> = line.destroy(error).then(() => {
       this.#closing.delete(closing);
       this.#open--;
+      this.#freed.wake();
     });
     this.#closing.add(closing);
     return closing;

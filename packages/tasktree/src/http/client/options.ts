@@ -6,6 +6,7 @@ import { isCount } from "../../internal/count.ts";
 import type { ByteSource } from "../../streams/byte-stream.ts";
 import { defaultDeadlineHeader } from "../deadline-header.ts";
 import { isPublic, type Allowed } from "./addresses.ts";
+import { checkProxies } from "./proxies.ts";
 
 /** How long a phase may take, in milliseconds; Infinity for no bound. */
 export interface HttpTimeouts {
@@ -48,7 +49,7 @@ export interface HttpResponseInfo {
 /** What a body may be; of these all but the last two can be sent again. */
 export type HttpBody =
   | string
-  | Uint8Array
+  | ArrayBufferView
   | ArrayBuffer
   | URLSearchParams
   | FormData
@@ -58,7 +59,10 @@ export type HttpBody =
 
 /** What may be said for all requests of a client, or for one. */
 export interface HttpCommonOptions {
-  /** Those of a request are set over those of the client. */
+  /**
+   * Those of a request are set over those of the client. Of a client with a `baseUrl`, `authorization`, `cookie`,
+   * `proxy-authorization` and `host` go to the origin of that alone.
+   */
   readonly headers?: HeadersInit;
   readonly timeouts?: HttpTimeouts;
   /** How many redirects are followed; 0: none, the answer is the redirect. Default 10. */
@@ -82,7 +86,7 @@ export interface HttpClientOptions extends HttpCommonOptions {
   readonly maxConnectionsPerOrigin?: number;
   /** How long a connection is kept that nobody uses, in milliseconds, unless the server says less; default 4,000. */
   readonly idleMs?: number;
-  /** "public": only to addresses that are. A function: to those for which it gives true. Default "any". */
+  /** "public": only to addresses that are. A function: to those for which it gives `true` itself, at once. Default "any". */
   readonly addresses?: "any" | "public" | Allowed;
   /** "environment": by the proxies that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name. Default: none. */
   readonly proxy?: "environment";
@@ -100,7 +104,8 @@ export interface HttpClientOptions extends HttpCommonOptions {
 }
 
 export interface HttpRequestOptions extends HttpCommonOptions {
-  readonly body?: HttpBody;
+  /** `null`: none. */
+  readonly body?: HttpBody | null;
   /** Sent as JSON, in place of `body`. */
   readonly json?: unknown;
   /** Added to the query of the URL; an array gives the name several times, undefined leaves it out. */
@@ -114,13 +119,17 @@ export interface BodyLimitOptions {
   readonly limit?: number;
 }
 
+export interface CloseOptions {
+  /** How long what runs may take to end, in milliseconds; then it is aborted. Default 5,000. */
+  readonly drainMs?: number;
+}
+
 export const defaultBodyLimit: number = 16 * 1024 * 1024;
 
 export interface ConnectionSettings {
   readonly proxy: boolean;
   readonly allowed: Allowed | undefined;
   readonly tls: ConnectionOptions | undefined;
-  readonly connectMs: number;
   readonly idleMs: number;
 }
 
@@ -130,17 +139,17 @@ export function timeoutsOf(...given: readonly (HttpTimeouts | undefined)[]): Tim
   return Object.assign({ connect: 10_000, headers: 60_000, body: 60_000, total: Infinity }, ...given.map(defined));
 }
 
-function defined(given: HttpTimeouts | undefined): HttpTimeouts {
-  return Object.fromEntries(Object.entries(given ?? {}).filter(([, value]) => value !== undefined));
+/** Without what is undefined: that is not given. */
+export function defined<T extends object>(given: T | undefined): Partial<T> {
+  return Object.fromEntries(Object.entries(given ?? {}).filter(([, value]) => value !== undefined)) as Partial<T>;
 }
 
 export function connectionSettings(options: HttpClientOptions): ConnectionSettings {
-  const { addresses = "any", proxy, tls, idleMs = 4000, timeouts } = options;
+  const { addresses = "any", proxy, tls, idleMs = 4000 } = options;
   return {
     proxy: proxy !== undefined,
     allowed: addresses === "any" ? undefined : addresses === "public" ? isPublic : addresses,
     tls,
-    connectMs: timeoutsOf(timeouts).connect,
     idleMs,
   };
 }
@@ -162,10 +171,17 @@ export function checkClient(options: HttpClientOptions): void {
   if (addresses !== undefined && addresses !== "any" && addresses !== "public" && typeof addresses !== "function")
     throw wrong(what, "addresses", addresses, '"any", "public" or a function');
   if (proxy !== undefined && proxy !== "environment") throw wrong(what, "proxy", proxy, '"environment"');
+  if (proxy !== undefined) checkProxies(what);
   if (proxy !== undefined && addresses !== undefined && addresses !== "any")
     throw new TypeError(`Cannot ${what} with both addresses and proxy: the proxy looks names up, out of sight`);
   if (deadlineHeader !== undefined && deadlineHeader !== false) checkHeaderName(what, deadlineHeader);
   if (baseUrl !== undefined) checkUrl(URL.parse(baseUrl), baseUrl);
+}
+
+export function checkDrain(options: CloseOptions): void {
+  const what = "close an HTTP client";
+  checkOptions(what, options);
+  checkTime(what, "drainMs", options.drainMs);
 }
 
 export function checkRequest(method: unknown, options: HttpRequestOptions): void {
@@ -173,7 +189,7 @@ export function checkRequest(method: unknown, options: HttpRequestOptions): void
     throw new TypeError(`Cannot request with method ${brief(method)}: wanted an HTTP method`);
   checkOptions("request", options);
   checkCommon("request", options);
-  if (options.body !== undefined && options.json !== undefined)
+  if (options.body !== undefined && options.body !== null && options.json !== undefined)
     throw new TypeError("Cannot request with both body and json: give one");
 }
 

@@ -12,7 +12,7 @@ export interface Hop {
 const redirects: readonly number[] = [301, 302, 303, 307, 308];
 
 /** Headers that are for one origin. */
-const credentials = ["authorization", "proxy-authorization", "cookie", "host"];
+export const credentials: readonly string[] = ["authorization", "proxy-authorization", "cookie", "host"];
 
 /** Headers that are about the body. */
 const aboutBody = ["content-encoding", "content-language", "content-length", "content-location", "content-type"];
@@ -26,7 +26,7 @@ const aboutBody = ["content-encoding", "content-language", "content-length", "co
 export function redirectOf(hop: Hop, status: number, headers: Headers): Hop | undefined {
   const location = headers.get("location");
   if (!redirects.includes(status) || location === null) return undefined;
-  const url = targetOf(location, hop.url);
+  const url = targetOf(asText(location), hop.url);
   const method = methodAfter(status, hop.method);
   const kept = new Headers(hop.headers);
   if (url.origin !== hop.url.origin) for (const name of credentials) kept.delete(name);
@@ -42,6 +42,11 @@ export function redirectOf(hop: Hop, status: number, headers: Headers): Hop | un
 function methodAfter(status: number, method: string): string {
   if (status === 303) return method === "HEAD" ? "HEAD" : "GET";
   return method === "POST" && (status === 301 || status === 302) ? "GET" : method;
+}
+
+/** A header is bytes, one a character; who writes others than ASCII here means UTF-8. */
+function asText(location: string): string {
+  return Buffer.from(location, "latin1").toString("utf8");
 }
 
 function targetOf(location: string, from: URL): URL {

@@ -16,9 +16,11 @@ export const noBody: RequestBody = { type: undefined, content: undefined };
 /** @throws {TypeError} If it is nothing that can be sent. */
 export async function requestBody({ body, json }: HttpRequestOptions): Promise<RequestBody> {
   if (json !== undefined) return { type: "application/json", content: encode(jsonOf(json)) };
-  if (body === undefined) return noBody;
+  if (body === undefined || body === null) return noBody;
   if (typeof body === "string") return { type: "text/plain;charset=UTF-8", content: encode(body) };
   if (body instanceof Uint8Array) return { type: undefined, content: body };
+  if (ArrayBuffer.isView(body))
+    return { type: undefined, content: new Uint8Array(body.buffer, body.byteOffset, body.byteLength) };
   if (body instanceof ArrayBuffer) return { type: undefined, content: new Uint8Array(body) };
   if (body instanceof URLSearchParams || body instanceof FormData || body instanceof Blob) return encoded(body);
   if (typeof (body as Partial<AsyncIterable<unknown>>)[Symbol.asyncIterator] === "function")

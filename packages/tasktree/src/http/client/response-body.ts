@@ -6,6 +6,11 @@ import { chunksOf } from "../../streams/chunk-steps.ts";
 import { fromNodeReadable } from "../../streams/node/source.ts";
 import type { Exchange } from "./exchange.ts";
 
+/** A connection is not lost with an answer that nobody can read any more; but when that shows is up to the garbage collector. */
+const unreachable = new FinalizationRegistry<Exchange>((exchange) => {
+  void exchange.abort(new ClosedError(`The answer to ${exchange.label} was forgotten`));
+});
+
 /** The body of an answer as it comes, no faster than it is read. */
 export class ResponseBody implements ByteSource {
   readonly #source: ByteSource;
@@ -13,6 +18,7 @@ export class ResponseBody implements ByteSource {
 
   constructor(readable: Readable, exchange: Exchange) {
     this.#exchange = exchange;
+    unreachable.register(this, exchange);
     this.#source = fromNodeReadable(readable, { name: `the body of ${exchange.label}` });
   }
 
@@ -21,6 +27,7 @@ export class ResponseBody implements ByteSource {
   }
 
   read(max?: number): Promise<Uint8Array | undefined> {
+    this.#exchange.reads++;
     if (this.#source.statistics().buffered > 0) return this.#source.read(max);
     return quiet(() => this.#wait(max));
   }

@@ -3,6 +3,8 @@ import type { Readable } from "node:stream";
 import type { Socket } from "node:net";
 import type { ConnectionOptions } from "node:tls";
 import { InvalidStateError } from "../../errors.ts";
+import { outside } from "../../lowlevel.ts";
+import { checkProxies } from "./proxies.ts";
 
 const undici = await import("undici").catch((cause: unknown) => {
   if ((cause as { code?: unknown }).code !== "ERR_MODULE_NOT_FOUND") throw cause;
@@ -55,18 +57,66 @@ export function directLine(origin: string, connect: Connector, idleMs: number): 
   return new Client(origin, options) as unknown as Dispatcher;
 }
 
-/** The same through the proxy that the environment names for the origin, if any. */
-export function proxiedLine(tls: ConnectionOptions | undefined, connectMs: number, idleMs: number): Dispatcher {
-  const { EnvHttpProxyAgent } = undici;
-  const timeout = Number.isFinite(connectMs) ? connectMs : 0;
-  return new EnvHttpProxyAgent({
-    ...untimed,
+/** What is told of a connection through a proxy. */
+export interface ProxiedEvents {
+  /** A request is about to be written: everything on its way is connected. */
+  readonly onConnected: () => void;
+  /** A connection is there; of one through SOCKS that is not told. */
+  readonly onSocket: (socket: Socket) => void;
+}
+
+/**
+ * The same through the proxy that the environment names for the origin, if any.
+ *
+ * @throws {TypeError} If it names one by no URL.
+ */
+export function proxiedLine(
+  tls: ConnectionOptions | undefined,
+  idleMs: number,
+  { onConnected, onSocket }: ProxiedEvents,
+): Dispatcher {
+  checkProxies("connect through a proxy");
+  const { Client, EnvHttpProxyAgent } = undici;
+  const kept = { ...untimed, keepAliveTimeout: idleMs, keepAliveMaxTimeout: idleMs };
+  const direct = connectorOf({ ...tls });
+  // Undici's own way makes of these a pool without a bound for each origin, with its own times.
+  const factory = (origin: string | URL, { connect = direct }: { connect?: unknown }): unknown =>
+    new Client(origin, { ...kept, connect: telling(connect as Connector, onSocket) as never });
+  const agent = new EnvHttpProxyAgent({
+    ...kept,
     connections: 1,
-    keepAliveTimeout: idleMs,
-    keepAliveMaxTimeout: idleMs,
-    connectTimeout: timeout,
-    ...(tls !== undefined && { requestTls: tls as never, connect: { ...tls, timeout } as never }),
+    connectTimeout: 0,
+    factory: factory as never,
+    ...(tls !== undefined && { requestTls: tls as never }),
+  });
+  return agent.compose((dispatch) => (sent, handler) => {
+    const start = handler.onRequestStart;
+    handler.onRequestStart = (...about) => {
+      onConnected();
+      start?.apply(handler, about);
+    };
+    return dispatch(sent, handler);
   }) as unknown as Dispatcher;
+}
+
+/**
+ * Connects outside of the task that happens to be the first to need it. Tells of the socket when undici listens to it already:
+ * who hears of its end may destroy what it belongs to.
+ */
+function telling(connect: Connector, onSocket: (socket: Socket) => void): Connector {
+  return (to, connected) =>
+    outside(() =>
+      connect(to, (...result) => {
+        connected(...result);
+        if (result[0] === null) onSocket(result[1]);
+      }),
+    );
+}
+
+/** The status with which a proxy has refused a request; undefined if the error tells of something else. */
+export function proxyStatusOf(error: Error): number | undefined {
+  const said = /^Proxy (?:response|Authentication Required) \((\d{3})\)/.exec(error.message)?.[1];
+  return said === undefined ? undefined : Number(said);
 }
 
 export function connectorOf(options: object): Connector {

@@ -13,6 +13,7 @@ import { needs, program } from "../../test/needs.ts";
 import {
   CancelledError,
   currentTask,
+  InvalidStateError,
   isCancelled,
   openTaskGroup,
   sleep,
@@ -308,9 +309,68 @@ test("taskPerRequest() of Hono says what it needs where the request came through
   assert.match(String(errors[0]), /did not come through @hono\/node-server/);
 });
 
+test("withRequestTask() keeps nothing of what a handler that failed had said", async () => {
+  const errors: unknown[] = [];
+  const server = createServer(
+    withRequestTask(
+      (request, response) => {
+        for (const name of ["cache-control", "content-encoding", "set-cookie"]) response.setHeader(name, "x");
+        if (request.url === "/text") response.statusMessage = "bad\n";
+        if (request.url === "/broken")
+          response.writeHead = () => {
+            throw new Error("cannot be answered");
+          };
+        throw new Error("failed");
+      },
+      { onError: (error) => errors.push(error) },
+    ),
+  );
+  await withTaskGroup(async (group) => {
+    const serve = (started: (listener: HttpListener) => void): Promise<void> => serveNode(server, { port: 0, started });
+    const listener = await group.start<HttpListener>(serve, { service: true });
+    const answers: string[] = [];
+    for (const path of ["/", "/text", "/broken"]) {
+      const client = await RawClient.open(listener);
+      client.get(path, "Connection: close\r\n");
+      answers.push(await client.whole());
+    }
+    for (const answer of answers.slice(0, 2)) {
+      assert.match(answer, /^HTTP\/1\.1 500 Internal Server Error\r\n/);
+      assert.doesNotMatch(answer, /cache-control|content-encoding|set-cookie/i);
+    }
+    assert.equal(answers[2], "");
+  });
+  assert.deepEqual(errors.map(String), [
+    "Error: failed",
+    "Error: failed",
+    "Error: cannot be answered",
+    "Error: failed",
+  ]);
+});
+
+test("serveNode() leaves a server as it was, and can run it again", async () => {
+  const server = createServer(withRequestTask((_request, response) => response.end("hello")));
+  const count = (): number[] => ["request", "connection", "error"].map((name) => server.listenerCount(name));
+  const before = count();
+  for (let i = 0; i < 3; i++) {
+    await withTaskGroup(async (group) => {
+      const serve = (started: (listener: HttpListener) => void): Promise<void> =>
+        serveNode(server, { port: 0, started });
+      const listener = await group.start<HttpListener>(serve, { service: true });
+      const response = await fetch(listener.url);
+      assert.deepEqual([response.status, await response.text()], [200, "hello"]);
+    });
+    assert.deepEqual(count(), before);
+  }
+  await assert.rejects(serveNode(server, { port: 0, host: "192.0.2.1" }), InvalidStateError);
+  assert.deepEqual(count(), before);
+});
+
 test("the adapters say what is wrong with their arguments", async () => {
   assert.throws(() => ofExpress(5 as never), TypeError);
   assert.throws(() => withRequestTask(5 as never), TypeError);
+  assert.throws(() => withRequestTask(() => {}, { onError: 5 as never }), TypeError);
+  await assert.rejects(serveNode(createServer(), { port: 0, onError: 5 as never }), TypeError);
   await assert.rejects(serveNode({} as never, { port: 0 }), TypeError);
   await assert.rejects(serveNode(createServer(), { port: -1 }), RangeError);
   await assert.rejects(serveNode(createServer(), { port: 0, maxConnections: 0 }), RangeError);

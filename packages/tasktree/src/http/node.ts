@@ -6,6 +6,7 @@ import { checkAddress, checkAmount } from "../net/check.ts";
 import { giveOwner, RequestTasks, type RequestTaskOptions } from "./request-tasks.ts";
 import { Connection } from "./server/connection.ts";
 import { serveInScope, type HttpListener, type NodeServer } from "./server/host.ts";
+import { notFunction } from "./server/options.ts";
 
 export type { RequestTaskOptions } from "./request-tasks.ts";
 export type { HttpListener, HttpStatistics, NodeServer } from "./server/host.ts";
@@ -14,7 +15,10 @@ export type { HttpListener, HttpStatistics, NodeServer } from "./server/host.ts"
 export type NodeHandler = (request: IncomingMessage, response: ServerResponse) => unknown;
 
 export interface WithRequestTaskOptions extends RequestTaskOptions {
-  /** Gets what a handler has thrown; the client gets 500, or a reset where the answer has begun. Default: it is printed. */
+  /**
+   * Gets what a handler has thrown; the client gets 500, or a reset where the answer has begun. What this throws itself fails the
+   * group of the tasks: it ends the server that `serveNode()` runs. Default: it is printed.
+   */
   readonly onError?: (error: unknown, request: IncomingMessage) => void;
 }
 
@@ -22,7 +26,7 @@ export interface WithRequestTaskOptions extends RequestTaskOptions {
  * A listener for `http.createServer()` that runs `handler` in a task of its own for each request. It lasts until the handler has
  * returned and the response is over; when the client leaves before, it is cancelled.
  *
- * @throws {TypeError} If `handler` is not a function.
+ * @throws {TypeError} If `handler`, or `onError`, is not a function.
  * @example
  * ```ts
  * import { sleep } from "tasktree";
@@ -43,17 +47,30 @@ export function withRequestTask(
   if (typeof handler !== "function") throw new TypeError(`Cannot serve with ${brief(handler)}: wanted a function`);
   const tasks = new RequestTasks(options);
   const { onError = print } = options;
+  if (typeof onError !== "function") throw notFunction("onError", onError);
   return function taskOfRequest(request, response) {
     tasks.run(request, response, async () => {
       try {
         await handler(request, response);
       } catch (error) {
-        if (!response.headersSent && !response.destroyed) response.writeHead(500, { "content-length": 0 }).end();
-        else if (!response.writableEnded) response.destroy();
+        giveUp(response, (failure) => onError(failure, request));
         if (!isCancellationHere(error)) onError(error, request);
       }
     });
   };
+}
+
+/** Answers in place of a handler that has failed: nothing of what it has said holds for that. */
+function giveUp(response: ServerResponse, onError: (error: unknown) => void): void {
+  if (response.destroyed || (response.headersSent && response.writableEnded)) return;
+  if (response.headersSent) return void response.destroy();
+  try {
+    for (const name of response.getHeaderNames()) response.removeHeader(name);
+    response.writeHead(500, "Internal Server Error", { "content-length": 0 }).end();
+  } catch (error) {
+    response.destroy();
+    onError(error);
+  }
 }
 
 function print(error: unknown): void {
@@ -84,7 +101,7 @@ export interface ServeNodeOptions {
  * every connection is closed, before it rejects. Requests that are no tasks have until the cut-off.
  *
  * @throws {InvalidStateError} If it cannot listen there; `cause` is the system's error.
- * @throws {TypeError} If `server` is not one of Node's.
+ * @throws {TypeError} If `server` is not one of Node's, or `onError` not a function.
  * @throws {RangeError} If an option is not what it should be.
  * @example
  * ```ts
@@ -107,6 +124,7 @@ export async function serveNode(server: NodeServer, options: ServeNodeOptions): 
   checkAddress("listen on", host, port, 0);
   checkAmount("serve", "backlog", backlog);
   checkAmount("serve", "maxConnections", maxConnections);
+  if (typeof onError !== "function") throw notFunction("onError", onError);
   await serveInScope(
     (group) => {
       let requests = 0;
@@ -122,7 +140,8 @@ export async function serveNode(server: NodeServer, options: ServeNodeOptions): 
         });
       };
       server.prependListener("request", begin);
-      return { server, isSecure: "setSecureContext" in server, counts: () => ({ requests, refused: 0 }) };
+      const isSecure = "setSecureContext" in server;
+      return { server, isSecure, counts: () => ({ requests, refused: 0 }), left: () => server.off("request", begin) };
     },
     { port, host, backlog, maxConnections, started, onError },
   );

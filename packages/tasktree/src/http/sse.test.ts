@@ -44,6 +44,24 @@ test("sse() sends a comment when there was nothing else for the time of a heartb
     assert.equal(await sse(events(), { heartbeat: 10 }).text(), "data: first\n\n: \n\n: \n\n: \n\ndata: second\n\n");
   }));
 
+test("sse() listens once to an event that takes long, however many heartbeats there are meanwhile", () =>
+  runVirtual(async () => {
+    const coming = Promise.withResolvers<IteratorResult<string>>();
+    let listeners = 0;
+    const { promise } = coming;
+    const then = promise.then.bind(promise);
+    promise.then = ((...args: Parameters<typeof then>) => {
+      listeners++;
+      return then(...args);
+    }) as typeof promise.then;
+    const events = { [Symbol.asyncIterator]: () => ({ next: () => promise }) };
+    const reader = sse(events, { heartbeat: 10 }).body!.getReader();
+    for (let i = 0; i < 20; i++) assert.equal(new TextDecoder().decode((await reader.read()).value), ": \n\n");
+    assert.equal(listeners, 1);
+    coming.resolve({ done: true, value: undefined });
+    assert.equal((await reader.read()).done, true);
+  }));
+
 test("sse() asks for no event before the client has room for it, and closes the iterator when the client leaves", async () => {
   let made = 0;
   let closed = false;

@@ -64,9 +64,9 @@ function streamOf(steps: Steps, heartbeat: number): ReadableStream<Uint8Array<Ar
   const pulse = new Pulse(heartbeat);
   let next: Promise<Next> | undefined;
   const pull = bound(async (controller: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>) => {
-    next ??= Promise.resolve(steps.next());
-    const step = await pulse.before(next);
-    if (step === undefined) return controller.enqueue(encoder.encode(": \n\n"));
+    if (next === undefined) pulse.watch((next = Promise.resolve(steps.next())));
+    if (await pulse.beats()) return controller.enqueue(encoder.encode(": \n\n"));
+    const step = await next;
     next = undefined;
     if (step.done === true) controller.close();
     else controller.enqueue(encoder.encode(textOf(step.value)));
@@ -78,24 +78,34 @@ function streamOf(steps: Steps, heartbeat: number): ReadableStream<Uint8Array<Ar
   return new ReadableStream({ pull, cancel }, { highWaterMark: 0 });
 }
 
-/** Tells when a promise takes longer than so many milliseconds. */
+/** Tells when a promise takes longer than so many milliseconds. It listens to it once: with each beat it would hold more. */
 class Pulse {
   readonly #ms: number;
   readonly #timer: Timer;
-  #beat: (() => void) | undefined = undefined;
+  #isOver = false;
+  #wake = (): void => {};
 
   constructor(ms: number) {
     this.#ms = ms;
-    this.#timer = new Timer(() => this.#beat?.());
+    this.#timer = new Timer(() => this.#wake());
   }
 
-  /** What `promise` gives, or undefined if the time was over first. */
-  before<T>(promise: Promise<T>): Promise<T | undefined> {
-    return new Promise((resolve, reject) => {
-      this.#beat = () => resolve(undefined);
-      if (this.#ms !== Infinity) this.#timer.set(now() + this.#ms);
-      promise.then(resolve, reject).finally(() => this.stop());
-    });
+  watch(promise: Promise<unknown>): void {
+    const over = (): void => {
+      this.#isOver = true;
+      this.#wake();
+    };
+    this.#isOver = false;
+    promise.then(over, over);
+  }
+
+  /** Whether the time was over before the promise was. */
+  async beats(): Promise<boolean> {
+    const woken = new Promise<void>((resolve) => (this.#wake = resolve));
+    if (this.#ms !== Infinity) this.#timer.set(now() + this.#ms);
+    if (!this.#isOver) await woken;
+    this.stop();
+    return !this.#isOver;
   }
 
   stop(): void {

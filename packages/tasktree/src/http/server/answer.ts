@@ -2,7 +2,7 @@
 import { STATUS_CODES, type IncomingMessage, type ServerResponse } from "node:http";
 import { brief } from "../../errors.ts";
 import { partsOfReply, type ReplyParts } from "./reply.ts";
-import { bytesOf, flush, pump, type Reader, type Stall } from "./body-pump.ts";
+import { bytesOf, cancelBody, flush, pump, sendBytes, type Reader, type Stall } from "./body-pump.ts";
 
 /** How long the connection lasts, and what the body looks like on it, is for this side to say. */
 const ofTheConnection = new Set([
@@ -29,7 +29,7 @@ export async function send(
   const isEmpty = body === null || incoming.method === "HEAD" || status === 204 || status === 304;
   if (outgoing.writableEnded || outgoing.destroyed || isEmpty) {
     if (!outgoing.writableEnded && !outgoing.destroyed) sendEmpty(response, incoming, outgoing);
-    await body?.cancel();
+    if (body) await cancelBody(body, undefined);
   } else {
     await sendBody(response, body.getReader(), outgoing, stall);
   }
@@ -48,19 +48,29 @@ async function sendWhole(
   add(raw, "content-length", String(Buffer.byteLength(body)));
   outgoing.strictContentLength = method !== "HEAD";
   writeHead(response, raw, outgoing);
-  if (typeof body === "string") outgoing.end(body);
-  else finish(body, outgoing);
+  if (method === "HEAD") outgoing.end();
+  else if (typeof body === "string" && body.length <= longestInOnePiece) outgoing.end(body);
+  else return finish(typeof body === "string" ? Buffer.from(body) : body, outgoing, stall);
   if (!isGone(outgoing)) await flush(outgoing, stall);
 }
 
 function sendEmpty(response: Response, { method }: IncomingMessage, outgoing: ServerResponse): void {
-  const { status } = response;
+  const { status, body } = response;
   // A length must not stand in a 204 (RFC 9110, section 8.6).
   const headers = rawHeaders(response.headers, status === 204 ? "content-length" : undefined);
-  if (response.body === null && method !== "HEAD" && status !== 204 && status !== 304)
-    add(headers, "content-length", "0");
+  const isOfNone = method !== "HEAD" && status !== 304;
+  if (isOfNone && status !== 204 && body === null) add(headers, "content-length", "0");
+  checkLength(headers, isOfNone);
   writeHead(response, headers, outgoing);
   outgoing.end();
+}
+
+/** Node sends what it is given where no body comes after it; the client would take the next answer for the body. */
+function checkLength(headers: readonly string[], isOfNone: boolean): void {
+  const length = valueOf("content-length", headers);
+  if (length === undefined || (isOfNone ? length === "0" : /^\d+$/.test(length))) return;
+  const wanted = isOfNone ? "0, since there is no body" : "a number of bytes";
+  throw new TypeError(`Cannot answer with content-length ${brief(length)}: wanted ${wanted}`);
 }
 
 /** A short body is there in a moment: it goes out in one piece, with its length. */
@@ -76,8 +86,7 @@ async function sendBody(response: Response, reader: Reader, outgoing: ServerResp
   add(headers, "content-length", String(chunk.length));
   outgoing.strictContentLength = true;
   writeHead(response, headers, outgoing);
-  finish(chunk, outgoing);
-  if (!isGone(outgoing)) await flush(outgoing, stall);
+  return finish(chunk, outgoing, stall);
 
   function sendStream(...more: ReturnType<Reader["read"]>[]): Promise<void> {
     outgoing.strictContentLength = true;
@@ -90,12 +99,12 @@ async function sendBody(response: Response, reader: Reader, outgoing: ServerResp
 /** Node sends headers and a string in one piece, but an array as a second one, which costs as much again as the whole request. */
 const longestInOnePiece = 16_384;
 
-function finish(chunk: Uint8Array, outgoing: ServerResponse): void {
-  if (chunk.length > longestInOnePiece) outgoing.end(chunk);
-  else outgoing.end(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length).toString("latin1"), "latin1");
+async function finish(chunk: Uint8Array, outgoing: ServerResponse, stall: Stall): Promise<void> {
+  if (chunk.length > longestInOnePiece) return sendBytes(chunk, outgoing, stall);
+  outgoing.end(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length).toString("latin1"), "latin1");
+  if (!isGone(outgoing)) await flush(outgoing, stall);
 }
 
-/** What a promise has come to within the next few microtasks. */
 /** Whether the system has all of it: Node tells that by an event too, but later. */
 function isGone(outgoing: ServerResponse): boolean {
   return outgoing.socket !== null && outgoing.writableLength === 0;
@@ -103,6 +112,7 @@ function isGone(outgoing: ServerResponse): boolean {
 
 const moment = Promise.resolve();
 
+/** What a promise has come to within the next few microtasks. */
 async function soon<T>(promise: Promise<T>): Promise<T | undefined> {
   let value: T | undefined;
   promise.then((settled) => (value = settled), ignore);
@@ -112,9 +122,11 @@ async function soon<T>(promise: Promise<T>): Promise<T | undefined> {
 
 /** Short text in place of what a handler would have said. */
 export function refuse(outgoing: ServerResponse, status: number, headers: readonly string[] = []): void {
-  const text = `${STATUS_CODES[status]}\n`;
+  const reason = STATUS_CODES[status]!;
+  const text = `${reason}\n`;
   const type = "text/plain; charset=utf-8";
-  outgoing.writeHead(status, ["content-type", type, "content-length", String(text.length), ...headers]);
+  // Node keeps what was said before, though it has thrown then.
+  outgoing.writeHead(status, reason, ["content-type", type, "content-length", String(text.length), ...headers]);
   outgoing.end(text);
 }
 
@@ -133,17 +145,22 @@ function rawHeaders(headers: Headers, without?: string): string[] {
 }
 
 function add(headers: string[], name: string, value: string): void {
-  for (let i = 0; i < headers.length; i += 2) if (headers[i] === name) return;
-  headers.push(name, value);
+  if (valueOf(name, headers) === undefined) headers.push(name, value);
+}
+
+function valueOf(name: string, headers: readonly string[]): string | undefined {
+  for (let i = 0; i < headers.length; i += 2) if (headers[i] === name) return headers[i + 1];
+  return undefined;
 }
 
 /** A `Response` of another library will do. */
 function checked(value: unknown): Response {
-  const { status, headers, bodyUsed } = (value ?? {}) as Partial<Response>;
+  const { status, headers, body, bodyUsed } = (value ?? {}) as Partial<Response>;
   if (typeof status !== "number" || typeof headers?.forEach !== "function")
     throw new TypeError(`Cannot answer with ${brief(value)}: wanted a Response`);
   if (status < 200) throw new TypeError(`Cannot answer with status ${status}: wanted one from 200`);
   if (bodyUsed === true) throw new TypeError("Cannot answer with a response whose body was read already");
+  if (body?.locked === true) throw new TypeError("Cannot answer with a response whose body somebody else reads");
   return value as Response;
 }
 

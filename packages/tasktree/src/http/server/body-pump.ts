@@ -1,5 +1,6 @@
 /** The body of a response on its way to the client, no faster than he takes it. */
 import type { ServerResponse } from "node:http";
+import type { TLSSocket } from "node:tls";
 import { brief } from "../../errors.ts";
 import { bound, graceIsOver, now, refused, Timer, WaitList, withCancelScope } from "../../lowlevel.ts";
 import { waitForPlatform } from "../../streams/web/platform-wait.ts";
@@ -18,6 +19,11 @@ export function flush(outgoing: ServerResponse, stall: Stall): Promise<void> {
   return new Outflow(undefined, outgoing, stall).run([]);
 }
 
+/** Sends what is there as a whole, and ends with it. */
+export function sendBytes(bytes: Uint8Array, outgoing: ServerResponse, stall: Stall): Promise<void> {
+  return new Outflow(undefined, outgoing, stall).run([], bytes);
+}
+
 /** Sends what a body gives, first what was asked for already. Whoever makes it is told if this is cancelled, and waited for. */
 export function pump(reader: Reader, ahead: Promise<Step>[], outgoing: ServerResponse, stall: Stall): Promise<void> {
   return new Outflow(reader, outgoing, stall).run(ahead);
@@ -28,6 +34,13 @@ export function bytesOf(value: unknown): Uint8Array {
   throw new TypeError(`Cannot send ${brief(value)} in the body of a response: wanted a Uint8Array`);
 }
 
+/**
+ * So much is written at once. Node tells when all is gone that was written, but not that a client has taken some of it: of a large
+ * piece that would come too late for one who reads slowly.
+ */
+const sliceLength = 65_536;
+const nothing: Uint8Array = new Uint8Array();
+
 class Outflow {
   readonly #reader: Reader | undefined;
   readonly #outgoing: ServerResponse;
@@ -37,8 +50,12 @@ class Outflow {
   /** Called where an event comes, but who makes the body must find himself in the request's task. */
   readonly #read: () => Promise<Step>;
   #ahead: Promise<Step>[] = [];
+  /** What is to be written before anything else. */
+  #rest: Uint8Array = nothing;
   #reading = false;
   #full = false;
+  /** Whether another answer, which was asked for before, had the connection when the timer was set. */
+  #isBehind = false;
   #isOver = false;
   #thrown: { readonly error: unknown } | undefined = undefined;
   #bodyFailed = false;
@@ -47,25 +64,26 @@ class Outflow {
     this.#reader = reader;
     this.#outgoing = outgoing;
     this.#stallAfter = stall.after;
-    this.#timer = new Timer(stall.call);
+    this.#timer = new Timer(() => (this.#isBehind ? this.#wait() : stall.call()));
     this.#line = new WaitList({
       describe: () => (this.#full ? "the client to take the response" : "the response's body"),
     });
     this.#read = bound(() => this.#reader!.read());
   }
 
-  async run(ahead: Promise<Step>[]): Promise<void> {
+  async run(ahead: Promise<Step>[], bytes: Uint8Array = nothing): Promise<void> {
     const outgoing = this.#outgoing;
     this.#ahead = ahead;
+    this.#rest = bytes;
     outgoing.on("drain", this.#drained);
     outgoing.on("error", this.#failed);
-    if (this.#reader === undefined) this.#end();
-    else this.#next();
+    this.#goOn();
     await this.#over();
     this.#timer.set(Infinity);
     if (this.#thrown === undefined) return;
     if (!outgoing.writableFinished) reset(outgoing);
-    await this.#cancelBody(this.#thrown.error);
+    if (this.#reader !== undefined && !this.#bodyFailed)
+      await cancelBody(this.#reader, this.#thrown.error, { isMaking: this.#reading });
     throw this.#thrown.error;
   }
 
@@ -97,23 +115,41 @@ class Outflow {
     this.#reading = false;
     if (this.#isOver) return;
     try {
-      if (done) this.#end();
-      else if (this.#write(bytesOf(value))) this.#next();
-      else this.#wait();
+      if (done) return this.#end();
+      this.#rest = bytesOf(value);
+    } catch (error) {
+      return this.#failed(error);
+    }
+    this.#goOn();
+  };
+
+  /** With what there is to write, then with what comes after it. */
+  #goOn(): void {
+    try {
+      if (!this.#write()) this.#wait();
+      else if (this.#reader === undefined) this.#end();
+      else this.#next();
     } catch (error) {
       this.#failed(error);
     }
-  };
+  }
 
-  /** Whether there is room for more. */
-  #write(chunk: Uint8Array): boolean {
-    if (this.#outgoing.destroyed) return false; // that the client has left is about to be told
-    return chunk.length === 0 || this.#outgoing.write(chunk);
+  /** Whether there is room for more. What is there as a whole goes out with its end, as far as it is one slice. */
+  #write(): boolean {
+    const outgoing = this.#outgoing;
+    const kept = this.#reader === undefined ? sliceLength : 0;
+    if (outgoing.destroyed && !outgoing.writableEnded) return false; // that the client has left is about to be told
+    while (this.#rest.length > kept) {
+      const slice = this.#rest.subarray(0, sliceLength);
+      this.#rest = this.#rest.subarray(slice.length);
+      if (!outgoing.write(slice)) return false;
+    }
+    return true;
   }
 
   #end(): void {
     const outgoing = this.#outgoing;
-    if (!outgoing.writableEnded) outgoing.end();
+    if (!outgoing.writableEnded) outgoing.end(this.#rest.length > 0 ? this.#rest : undefined);
     if (outgoing.writableFinished) return this.#settle(undefined);
     outgoing.once("finish", () => this.#settle(undefined));
     this.#wait();
@@ -121,6 +157,7 @@ class Outflow {
 
   #wait(): void {
     this.#full = true;
+    this.#isBehind = this.#outgoing.socket === null;
     if (this.#stallAfter !== Infinity) this.#timer.set(now() + this.#stallAfter);
   }
 
@@ -129,7 +166,7 @@ class Outflow {
     this.#timer.set(Infinity);
     if (this.#outgoing.writableEnded) return this.#wait();
     this.#full = false;
-    this.#next();
+    this.#goOn();
   };
 
   readonly #failed = (error: unknown): void => this.#settle({ error });
@@ -140,22 +177,27 @@ class Outflow {
     this.#thrown = thrown;
     this.#line.wake();
   }
+}
 
-  async #cancelBody(reason: unknown): Promise<void> {
-    if (this.#reader === undefined || this.#bodyFailed) return;
-    // Who is not at it is told in this way: the first wait of his cleanup must not be cut by what he knows. Who is at it is told there.
-    if (!this.#reading) refused()?.catch(ignore);
-    const cancelling = this.#reader.cancel(reason);
-    if (graceIsOver()) cancelling.catch(ignore);
-    else await waitForPlatform(cancelling, "the end of the response's body", (error) => error, { exempt: true });
-  }
+/** Tells the maker of a body that nobody wants the rest, and waits for him, as for all cleanup: until the cut-off. */
+export async function cancelBody(
+  body: Reader | ReadableStream,
+  reason: unknown,
+  { isMaking = false }: { readonly isMaking?: boolean } = {},
+): Promise<void> {
+  // Who is not at it is told in this way: the first wait of his cleanup must not be cut by what he knows. Who is at it is told there.
+  if (!isMaking) refused()?.catch(ignore);
+  const cancelling = body.cancel(reason);
+  if (graceIsOver()) cancelling.catch(ignore);
+  else await waitForPlatform(cancelling, "the end of the response's body", (error) => error, { exempt: true });
 }
 
 /** Ends the connection so that the client cannot take for whole what it has got. */
 export function reset(outgoing: ServerResponse): void {
-  const { socket } = outgoing;
-  if (socket === null || "encrypted" in socket || socket.resetAndDestroy === undefined) outgoing.destroy();
-  else socket.resetAndDestroy();
+  const socket = (outgoing.socket ?? outgoing.req.socket) as Partial<TLSSocket> | null; // without one it stands behind another answer
+  if (socket?.encrypted !== true && socket?.resetAndDestroy !== undefined) return void socket.resetAndDestroy();
+  outgoing.destroy();
+  socket?.destroy?.();
 }
 
 function ignore(): void {}

@@ -1,6 +1,6 @@
 import type { Duplex } from "node:stream";
 import { BrokenError } from "../../errors.ts";
-import type { Scope } from "../../lowlevel.ts";
+import { now, Timer, type Scope } from "../../lowlevel.ts";
 
 /** What runs for a client. */
 export interface Visit {
@@ -13,6 +13,15 @@ export interface Visit {
 /** Cancels what runs for a client that has left. What is cancelled already is not told anew: that would cut its cleanup. */
 export function cancelFor(scope: Scope, what: string, why: string): void {
   if (!scope.signal.aborted) scope.cancel(new BrokenError(`Cannot ${what}: ${why}`));
+}
+
+/** Ends a connection when all that was written, and `text`, is gone, or when that takes longer than `ms`. */
+export function endWithin(ms: number, socket: Duplex, text = ""): void {
+  const timer = new Timer(() => socket.destroy());
+  socket.once("close", () => timer.set(Infinity));
+  if (!socket.closed) timer.set(now() + ms);
+  if (text !== "") socket.write(text);
+  socket.end(() => socket.destroy());
 }
 
 const known = new WeakMap<object, Connection>();
@@ -45,6 +54,12 @@ export class Connection {
   end(visit: Visit): void {
     this.#visits.delete(visit);
     if (this.#closing && this.#visits.size === 0) this.#end();
+  }
+
+  /** As `begin`, for who stands for all that runs so far: he alone is told from now on. */
+  takeOver(visit: Visit): void {
+    this.#visits.clear();
+    this.begin(visit);
   }
 
   /** Ends it when what runs has been answered; now if nothing does. */

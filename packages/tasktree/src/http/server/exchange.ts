@@ -16,7 +16,7 @@ export interface RequestFacts {
   readonly isSecure: boolean;
   /** Node's own, for what the `Request` does not tell; its body belongs to the `Request`. */
   readonly incoming: IncomingMessage;
-  /** Tells the client before the answer what it will want to load (status 103); nothing once the answer has begun. */
+  /** Tells the client before the answer what it will want to load (status 103); nothing once the answer has begun, or in HTTP/1.0. */
   earlyHints(headers: Readonly<Record<string, string | string[]>>): void;
   /** The platform's own `Request`, for what takes no other (`fetch(request)`, `new Request(request)`): it has the body from now on. */
   platformRequest(): Request;
@@ -40,6 +40,7 @@ export class Exchange implements Visit, RequestFacts, Stall {
   #body: RequestBody | undefined = undefined;
   #request: Request | undefined = undefined;
   #left = false;
+  #isBodyOver = false;
 
   constructor(parts: ExchangeParts) {
     this.#parts = parts;
@@ -76,7 +77,15 @@ export class Exchange implements Visit, RequestFacts, Stall {
   }
 
   earlyHints(headers: Record<string, string | string[]>): void {
-    if (!this.outgoing.headersSent && !this.outgoing.destroyed) this.outgoing.writeEarlyHints(headers);
+    const { outgoing } = this;
+    if (outgoing.headersSent || outgoing.destroyed || this.incoming.httpVersion === "1.0") return;
+    outgoing.writeEarlyHints(headers);
+  }
+
+  /** From now on nothing can be read of the request's body. */
+  endBody(): void {
+    this.#isBodyOver = true;
+    this.#body?.close();
   }
 
   clientLeft(): void {
@@ -101,12 +110,10 @@ export class Exchange implements Visit, RequestFacts, Stall {
 
   #wholeBody(): RequestBody {
     const { incoming, maxBody: limit, expected } = this.#parts;
-    return (this.#body ??= new RequestBody({
-      incoming,
-      name: nameOf(incoming),
-      limit,
-      expected,
-      left: () => this.clientLeft(),
-    }));
+    if (this.#body !== undefined) return this.#body;
+    const left = (): void => this.clientLeft();
+    this.#body = new RequestBody({ incoming, name: nameOf(incoming), limit, expected, left });
+    if (this.#isBodyOver) this.#body.close();
+    return this.#body;
   }
 }

@@ -44,6 +44,8 @@ export interface Hosted {
   readonly server: NodeServer;
   readonly isSecure: boolean;
   readonly counts: Counts;
+  /** Called when the server is no longer run here. */
+  readonly left?: () => void;
 }
 
 /**
@@ -53,21 +55,30 @@ export interface Hosted {
 export function serveInScope(make: (group: TaskGroup) => Hosted, options: HostOptions): Promise<void> {
   return withTaskGroup(async (group) => {
     const hosted = make(group);
-    const { server } = hosted;
     const host = new ServerHost(hosted);
-    await host.listen(options);
     // Node tells here what has kept a connection from being accepted; who hears of it may fail.
-    server.on("error", (error) => void group.trySpawn(() => options.onError(error), { name: "accept" }));
+    const failed = (error: unknown): void => void group.trySpawn(() => options.onError(error), { name: "accept" });
     try {
-      options.started?.(host);
-      await currentScope().waitDraining();
-      host.close();
-      await host.closed();
+      await host.listen(options);
+      hosted.server.on("error", failed);
+      await runUntilClosed(host, group, options.started);
     } finally {
-      if (!host.isClosed && !wasCut()) group.cancel("the server has ended");
-      await host.end();
+      hosted.server.off("error", failed);
+      host.leave();
     }
   });
+}
+
+async function runUntilClosed(host: ServerHost, group: TaskGroup, started: HostOptions["started"]): Promise<void> {
+  try {
+    started?.(host);
+    await currentScope().waitDraining();
+    host.close();
+    await host.closed();
+  } finally {
+    if (!host.isClosed && !wasCut()) group.cancel("the server has ended");
+    await host.end();
+  }
 }
 
 class ServerHost implements HttpListener {
@@ -75,25 +86,34 @@ class ServerHost implements HttpListener {
   port = 0;
   isClosed = false;
   readonly #server: NodeServer;
-  readonly #counts: Counts;
-  readonly #isSecure: boolean;
+  readonly #hosted: Hosted;
   readonly #sockets = new Set<Duplex>();
   readonly #connections = new Set<Connection>();
   readonly #line: WaitList;
   #closing = false;
 
-  constructor({ server, isSecure, counts }: Hosted) {
-    this.#server = server;
-    this.#counts = counts;
-    this.#isSecure = isSecure;
+  constructor(hosted: Hosted) {
+    this.#server = hosted.server;
+    this.#hosted = hosted;
     this.#line = new WaitList({ describe: () => `the end of ${this.#sockets.size} connections to '${this.url}'` });
-    server.on("connection", (socket: Socket) => this.#keep(this.#sockets, socket, socket));
-    const ready = this.#isSecure ? "secureConnection" : "connection";
-    server.on(ready, (socket: Duplex) => this.#take(Connection.of(socket)));
+    this.#server.on("connection", this.#accepted);
+    this.#server.on(this.#ready, this.#take);
+  }
+
+  /** Hears no more of the server: somebody may run it again. */
+  leave(): void {
+    this.#server.off("connection", this.#accepted);
+    this.#server.off(this.#ready, this.#take);
+    this.#hosted.left?.();
+  }
+
+  /** The event that tells of a connection on which something can be asked. */
+  get #ready(): string {
+    return this.#hosted.isSecure ? "secureConnection" : "connection";
   }
 
   get url(): string {
-    return `${this.#isSecure ? "https" : "http"}://${shown(this.host, this.port)}`;
+    return `${this.#hosted.isSecure ? "https" : "http"}://${shown(this.host, this.port)}`;
   }
 
   async listen({ port, host = "127.0.0.1", backlog = 511, maxConnections = Infinity }: HostOptions): Promise<void> {
@@ -104,6 +124,7 @@ class ServerHost implements HttpListener {
     await opened(server, {
       what: `to listen on '${address}'`,
       event: "listening",
+      letsGo: true,
       undo: () => server.close(),
       why: (error) => new InvalidStateError(`Cannot listen on '${address}': ${reasonOf(error)}`, { cause: error }),
     });
@@ -141,13 +162,16 @@ class ServerHost implements HttpListener {
   }
 
   statistics(): HttpStatistics {
-    return { connections: this.#sockets.size, ...this.#counts() };
+    return { connections: this.#sockets.size, ...this.#hosted.counts() };
   }
 
-  #take(connection: Connection): void {
-    this.#keep(this.#connections, connection, connection.socket);
+  readonly #accepted = (socket: Socket): void => this.#keep(this.#sockets, socket, socket);
+
+  readonly #take = (socket: Duplex): void => {
+    const connection = Connection.of(socket);
+    this.#keep(this.#connections, connection, socket);
     if (this.#closing) connection.closeWhenIdle();
-  }
+  };
 
   #keep<T>(set: Set<T>, item: T, socket: Duplex): void {
     set.add(item);

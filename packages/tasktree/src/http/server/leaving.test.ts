@@ -1,6 +1,7 @@
 /** Clients that leave, servers that end, and all that stands between. */
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
+import { connect } from "node:net";
 import { test } from "node:test";
 import { RawClient, refused, served, streamed, until } from "../../../test/http-clients.ts";
 import { needs, proc } from "../../../test/needs.ts";
@@ -10,6 +11,7 @@ import {
   BrokenError,
   CancelledError,
   checkpoint,
+  InvalidStateError,
   sleep,
   sleepForever,
   withCancelScope,
@@ -280,6 +282,133 @@ test("serveHttp() disconnects a client that takes nothing of its response", asyn
   });
 });
 
+test("serveHttp() lets a client take its time that takes something of a large answer now and then", async () => {
+  const large = 30_000_000;
+  async function* pieces(): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+    yield new Uint8Array(large);
+    await sleep(1);
+    yield bytes("end");
+  }
+  const answers: Record<string, () => Response> = {
+    "/text": () => reply("x".repeat(large)),
+    "/bytes": () => new Response(new Uint8Array(large)),
+    "/piece": () => streamed(pieces()),
+  };
+  await withTaskGroup(async (group) => {
+    const handler: HttpHandler = (request) => answers[new URL(request.url).pathname]!();
+    const listener = await served(group, handler, { sendTimeout: 1000 });
+    await withTaskGroup((clients) => {
+      for (const path of Object.keys(answers)) clients.spawn(() => take(listener, path));
+    });
+  });
+
+  async function take({ port }: { port: number }, path: string): Promise<void> {
+    const client = connect(port, "127.0.0.1");
+    client.write(`GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`);
+    let taken = 0;
+    for await (const chunk of client as AsyncIterable<Uint8Array>) {
+      const before = taken;
+      taken += chunk.length;
+      if (Math.floor(before / 256_000) < Math.floor(taken / 256_000)) await sleep(20);
+    }
+    assert.ok(taken > large, `${taken} bytes of ${path} came`);
+  }
+});
+
+test("serveHttp() waits for the turn of an answer that stands behind a slow one", async () => {
+  await withTaskGroup(async (group) => {
+    const handler: HttpHandler = async (request) => {
+      if (request.url.endsWith("/slow")) await sleep(300);
+      return reply(`<${request.url.slice(-5)}>`);
+    };
+    const client = await RawClient.open(await served(group, handler, { sendTimeout: 100 }));
+    client.get("/slow");
+    client.get("/fast", "Connection: close\r\n");
+    assert.match(await client.whole(), /<\/slow>[^]*<\/fast>/);
+  });
+});
+
+test("serveHttp() resets a connection also for an answer that breaks off before its turn", async () => {
+  await withTaskGroup(async (group) => {
+    const errors: unknown[] = [];
+    async function* body(): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+      yield bytes("part");
+      await sleep(5);
+      throw new Error("broke off");
+    }
+    const handler: HttpHandler = async (request) => {
+      if (request.url.endsWith("/slow")) await sleep(100_000);
+      return streamed(body());
+    };
+    const listener = await served(group, handler, { onError: (error) => errors.push(error) });
+    const client = await RawClient.open(listener);
+    client.get("/slow");
+    client.get("/fast");
+    assert.equal(await client.whole(), "");
+    await until(() => listener.statistics().requests === 0);
+    assert.deepEqual(errors.map(String), ["Error: broke off"]);
+  });
+});
+
+test("serveHttp() fails who reads on in a body when the request has been answered: what came is not all of it", async () => {
+  await withTaskGroup(async (group) => {
+    const outcomes: unknown[] = [];
+    const read = async (request: Request, before: Promise<unknown>): Promise<void> => {
+      await before;
+      await request.text().then(
+        (text) => outcomes.push(text),
+        (error: unknown) => outcomes.push(error),
+      );
+    };
+    const later = Promise.withResolvers<void>();
+    const handler: HttpHandler = async (request) => {
+      void read(request, request.url.endsWith("/across") ? Promise.resolve() : later.promise);
+      await sleep(5);
+      return reply("taken");
+    };
+    const listener = await served(group, handler);
+    for (const path of ["/across", "/after"]) {
+      const client = await RawClient.open(listener);
+      client.say(`POST ${path} HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\nConnection: close\r\n\r\nhello`);
+      await client.has("taken");
+      client.say("world");
+      await client.whole();
+    }
+    later.resolve();
+    await until(() => outcomes.length === 2);
+    for (const outcome of outcomes) {
+      assert.ok(outcome instanceof InvalidStateError, String(outcome));
+      assert.match(outcome.message, /the request has been answered/);
+    }
+  });
+});
+
+test("serveHttp() bears that nobody waits for a body that was begun: neither an early answer nor a client that leaves is a failure", async () => {
+  await withTaskGroup(async (group) => {
+    const unheard: unknown[] = [];
+    const hear = (error: unknown): void => void unheard.push(error);
+    process.on("unhandledRejection", hear);
+    const handler: HttpHandler = async (request) => {
+      void request.text();
+      if (request.url.endsWith("/leave")) await sleepForever();
+      await sleep(5);
+      return reply("who are you?", { status: 401 });
+    };
+    const listener = await served(group, handler);
+    for (const path of ["/early", "/leave"]) {
+      const client = await RawClient.open(listener);
+      client.say(`POST ${path} HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello`);
+      if (path === "/early") await client.has("401");
+      else await until(() => listener.statistics().requests === 1);
+      client.leave();
+      await until(() => listener.statistics().connections === 0 && listener.statistics().requests === 0);
+    }
+    await sleep(5);
+    process.off("unhandledRejection", hear);
+    assert.deepEqual(unheard, []);
+  });
+});
+
 test("serveHttp() disconnects who takes too long to send headers or body", async () => {
   await withTaskGroup(async (group) => {
     const handler: HttpHandler = async (request) => new Response(await request.text());
@@ -460,6 +589,38 @@ test("serveHttp() that is cancelled cuts the answer of a deaf handler when grace
   );
   assert.ok(closed);
 });
+
+for (const how of ["HEAD", "a client that has left"]) {
+  test(`serveHttp() that is cancelled waits until the cut-off for a body that does not end: ${how}`, async () => {
+    let told = 0;
+    const endless = (): Response =>
+      new Response(
+        new ReadableStream({
+          pull: () => new Promise(() => {}),
+          cancel: () => {
+            told++;
+            return new Promise(() => {});
+          },
+        }),
+      );
+    const handler: HttpHandler = async (request) => {
+      if (request.method !== "HEAD") await sleepForever().catch(() => {});
+      return endless();
+    };
+    await serving(
+      handler,
+      async (listener, scope) => {
+        const client = await RawClient.open(listener);
+        client.say(`${how === "HEAD" ? "HEAD" : "GET"} / HTTP/1.1\r\nHost: a\r\n\r\n`);
+        await until(() => listener.statistics().requests === 1);
+        if (how !== "HEAD") client.leave();
+        await until(() => told === 1);
+        scope.cancel();
+      },
+      50,
+    );
+  });
+}
 
 test("serveHttp() whose drain takes too long ends streams that are being sent, and their makers clean up", async () => {
   const fate = new Fate();

@@ -55,7 +55,10 @@ export interface ServeHttpOptions {
   readonly receiveTimeout?: number;
   /** How long a request may take, from its headers to the end of the response; then it is cancelled, and answered with 504. Default: Infinity. */
   readonly requestTimeout?: number;
-  /** How long a client may take nothing of a response that waits for it; then it is disconnected. Default 60,000. */
+  /**
+   * How long a client may take to make room for the next 64 KiB of a response, or an upgraded connection to take what is left when
+   * its handler has ended; then it is disconnected. Default 60,000.
+   */
   readonly sendTimeout?: number;
   /** How long a connection is kept on which nothing is asked. Default 5,000. */
   readonly idleTimeout?: number;
@@ -82,8 +85,9 @@ const times = ["headersTimeout", "receiveTimeout", "requestTimeout", "sendTimeou
 export function checkedOptions(handler: unknown, options: ServeHttpOptions): CheckedOptions {
   if (typeof handler !== "function") throw new TypeError(`Cannot serve with ${brief(handler)}: wanted a function`);
   checkOptions("serve", options);
-  const { tls, started, upgrade, deadlineHeader, ...given } = options;
-  const settings = { ...defaults, ...given };
+  const { tls, started, upgrade, deadlineHeader, ...others } = options;
+  const given = Object.fromEntries(Object.entries(others).filter(([, value]) => value !== undefined));
+  const settings: Settings = { ...defaults, port: options.port, ...given };
   checkAddress("listen on", settings.host, settings.port, 0);
   for (const name of amounts) checkAmount("serve", name, settings[name]);
   for (const name of times) checkTime(name, settings[name]);
@@ -126,6 +130,6 @@ function wrong(name: string, value: unknown, wanted: string): RangeError {
   return new RangeError(`Cannot serve with ${name} ${brief(value)}: wanted ${wanted}`);
 }
 
-function notFunction(name: string, value: unknown): TypeError {
+export function notFunction(name: string, value: unknown): TypeError {
   return new TypeError(`Cannot serve with ${name} ${brief(value)}: wanted a function`);
 }

@@ -3,6 +3,7 @@
  * request; this one makes a `Response` of the platform when it is asked for what only that has.
  */
 import { brief, isObject } from "../../errors.ts";
+import { inspection } from "./request.ts";
 
 export interface ReplyInit {
   /** From 200 to 599; default 200. */
@@ -41,9 +42,17 @@ class Reply {
     return (this.#headers = headers);
   }
 
+  /** The platform's own would look for what only its own hold. */
+  [inspection](depth: number, options: object, show: (value: unknown, options: object) => string): string {
+    const { status, statusText } = this;
+    const headers = Object.fromEntries(this.headers);
+    return `Response ${show({ status, statusText, headers }, { ...options, depth })}`;
+  }
+
   /** The platform's own, which has the body from now on. */
   get platform(): Response {
-    const { status, statusText, headers } = this;
+    const { status, statusText } = this;
+    const headers = Object.fromEntries(this.headers);
     return (this.#platform ??= new Response(this.#body, { status, statusText, headers }));
   }
 
@@ -67,25 +76,17 @@ export function partsOfReply(value: unknown): ReplyParts | undefined {
   return Reply.partsOf(value);
 }
 
-const rest = ["body", "bodyUsed", "redirected", "type", "url"] as const;
-const methods = ["arrayBuffer", "blob", "bytes", "clone", "formData", "json", "text"] as const;
-
-for (const name of rest) {
-  Object.defineProperty(Reply.prototype, name, {
-    configurable: true,
-    get(this: Reply): unknown {
-      return this.platform[name];
-    },
-  });
-}
-for (const name of methods) {
-  Object.defineProperty(Reply.prototype, name, {
-    configurable: true,
-    writable: true,
-    value(this: Reply): unknown {
-      return this.platform[name]();
-    },
-  });
+for (const [name, { get }] of Object.entries(Object.getOwnPropertyDescriptors(Response.prototype))) {
+  if (Object.hasOwn(Reply.prototype, name)) continue;
+  function value(this: Reply): unknown {
+    return Reflect.get(this.platform, name);
+  }
+  function method(this: Reply, ...args: unknown[]): unknown {
+    const { platform } = this;
+    return (Reflect.get(platform, name) as (...args: unknown[]) => unknown).apply(platform, args);
+  }
+  const property = get === undefined ? { value: method, writable: true } : { get: value };
+  Object.defineProperty(Reply.prototype, name, { configurable: true, enumerable: true, ...property });
 }
 Object.setPrototypeOf(Reply.prototype, Response.prototype);
 
@@ -93,7 +94,7 @@ Object.setPrototypeOf(Reply.prototype, Response.prototype);
  * A `Response` of text or bytes, as `new Response(body, init)`, for a server that answers many short requests: it takes a fraction
  * of the time.
  *
- * @throws {TypeError} If the body is neither text nor a Uint8Array.
+ * @throws {TypeError} If the body is neither text nor a Uint8Array, or `statusText` is none that can be sent.
  * @throws {RangeError} If the status is none that has a body.
  * @example
  * ```ts
@@ -113,7 +114,7 @@ export function reply(body: string | Uint8Array<ArrayBuffer>, init: ReplyInit = 
 /**
  * A `Response` that holds a value as JSON, as `Response.json(value, init)`: see {@link reply}.
  *
- * @throws {TypeError} If JSON has no text for the value.
+ * @throws {TypeError} If JSON has no text for the value, or `statusText` is none that can be sent.
  */
 export function replyJson(value: unknown, init: ReplyInit = {}): Response {
   const text = JSON.stringify(value) as string | undefined;
@@ -121,11 +122,15 @@ export function replyJson(value: unknown, init: ReplyInit = {}): Response {
   return made(text, init, "application/json");
 }
 
+/** RFC 9112, section 4. */
+const reasonPhrase = /^[\t -~\x80-\xff]*$/;
 const withoutBody = new Set([204, 205, 304]);
 
 function made(body: Whole, init: ReplyInit, type: string | undefined): Response {
-  const { status = 200 } = init;
+  const { status = 200, statusText = "" } = init;
   if (!Number.isInteger(status) || status < 200 || status > 599 || withoutBody.has(status))
     throw new RangeError(`Cannot reply with status ${brief(status)}: wanted one from 200 to 599 that has a body`);
+  if (typeof statusText !== "string" || !reasonPhrase.test(statusText))
+    throw new TypeError(`Cannot reply with statusText ${brief(statusText)}: wanted Latin-1 text of one line`);
   return new Reply(body, init, type) as unknown as Response;
 }

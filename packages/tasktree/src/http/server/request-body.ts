@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import { BrokenError, LimitExceededError } from "../../errors.ts";
+import { BrokenError, InvalidStateError, LimitExceededError } from "../../errors.ts";
 import { here, passed, refused, WaitList } from "../../lowlevel.ts";
 
 /** Errors that the client is to blame for. */
@@ -54,12 +54,13 @@ export class RequestBody {
    *
    * @throws {LimitExceededError} If there are more bytes than are allowed.
    * @throws {BrokenError} If the client leaves before the end.
+   * @throws {InvalidStateError} If the request is answered before the end.
    */
   read(): Promise<Uint8Array | undefined> {
     const node = here();
     const refusal = refused(node);
     if (refusal !== undefined) return refusal;
-    this.#listen();
+    if (this.#error === undefined) this.#listen();
     const chunk = this.#take();
     if (this.#error !== undefined) return Promise.reject(this.#error);
     if (chunk !== undefined) return passed(chunk, node);
@@ -77,6 +78,13 @@ export class RequestBody {
       at += chunk.length;
     }
     return all;
+  }
+
+  /** What was not read by now never will be: the answer has been given, and the rest is thrown away. */
+  close(): void {
+    if (this.#ended || this.#error !== undefined) return;
+    this.#error = new InvalidStateError(`Cannot read the body of '${this.#name}': the request has been answered`);
+    this.#reader.fail(this.#error);
   }
 
   #listen(): void {

@@ -18,6 +18,10 @@ export interface RequestParts {
 }
 
 type Bytes = Uint8Array<ArrayBuffer>;
+type Way = "text" | "json" | "bytes" | "arrayBuffer" | "blob" | "formData";
+
+/** What `console.log` and `util.inspect` look for. */
+export const inspection = Symbol.for("nodejs.util.inspect.custom");
 
 class ServerRequest {
   readonly #parts: RequestParts;
@@ -92,6 +96,13 @@ class ServerRequest {
     return this.platform.clone();
   }
 
+  /** The platform's own would look for what only its own hold. */
+  [inspection](depth: number, options: object, show: (value: unknown, options: object) => string): string {
+    const { method, url, bodyUsed } = this;
+    const headers = Object.fromEntries(this.headers);
+    return `Request ${show({ method, url, headers, bodyUsed }, { ...options, depth })}`;
+  }
+
   /** The platform's own, which has the body from now on. @internal */
   get platform(): Request {
     if (this.#platform !== undefined) return this.#platform;
@@ -118,10 +129,14 @@ class ServerRequest {
     return new ReadableStream({ pull, cancel: () => void (this.#used = true) }, { highWaterMark: 0 });
   }
 
-  async #readAll<T>(
-    how: "text" | "json" | "bytes" | "arrayBuffer" | "blob" | "formData",
-    make: (bytes: Bytes) => T | Promise<T>,
-  ): Promise<T> {
+  /** A client that leaves, or sends too much, must not end the process of somebody who does not wait for the body after all. */
+  #readAll<T>(how: Way, make: (bytes: Bytes) => T | Promise<T>): Promise<T> {
+    const reading = this.#read(how, make);
+    reading.catch(ignore);
+    return reading;
+  }
+
+  async #read<T>(how: Way, make: (bytes: Bytes) => T | Promise<T>): Promise<T> {
     if (this.#platform !== undefined) return (await this.#platform[how]()) as T;
     if (this.#used || this.#stream?.locked === true) throw unusable();
     const { incoming, body } = this.#parts;
@@ -146,29 +161,22 @@ function headersOf(rawHeaders: readonly string[]): Headers {
   return headers;
 }
 
-/** What is seldom asked for is asked of the platform's own. */
-const rest = [
-  "cache",
-  "credentials",
-  "destination",
-  "integrity",
-  "keepalive",
-  "mode",
-  "redirect",
-  "referrer",
-  "referrerPolicy",
-] as const;
+let plain: Request | undefined;
 
-for (const name of rest) {
-  Object.defineProperty(ServerRequest.prototype, name, {
-    configurable: true,
-    enumerable: true,
-    get(this: ServerRequest): unknown {
-      return this.platform[name];
-    },
-  });
+// What else there is: what it says is the same in all requests that come to a server, what it does takes the platform's own.
+for (const [name, { get }] of Object.entries(Object.getOwnPropertyDescriptors(Request.prototype))) {
+  if (Object.hasOwn(ServerRequest.prototype, name)) continue;
+  const constant = (): unknown => Reflect.get((plain ??= new Request("http://localhost/")), name);
+  function method(this: ServerRequest, ...args: unknown[]): unknown {
+    const { platform } = this;
+    return (Reflect.get(platform, name) as (...args: unknown[]) => unknown).apply(platform, args);
+  }
+  const property = get === undefined ? { value: method, writable: true } : { get: constant };
+  Object.defineProperty(ServerRequest.prototype, name, { configurable: true, enumerable: true, ...property });
 }
 Object.setPrototypeOf(ServerRequest.prototype, Request.prototype);
+
+function ignore(): void {}
 
 export function requestOf(parts: RequestParts): Request {
   return new ServerRequest(parts) as unknown as Request;

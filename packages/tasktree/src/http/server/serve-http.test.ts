@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
 import { connect as connectTls } from "node:tls";
 import { once } from "node:events";
+import type { ServerResponse } from "node:http";
+import { connect } from "node:net";
 import { test } from "node:test";
+import { inspect } from "node:util";
 import { makeCertificate } from "../../../test/certificate.ts";
 import { RawClient, served, streamed, until } from "../../../test/http-clients.ts";
 import { needs, program } from "../../../test/needs.ts";
-import { skipOn } from "../../../test/runtime.ts";
+import { runtime, skipOn } from "../../../test/runtime.ts";
 import {
   type CancelledError,
   currentScope,
@@ -170,6 +173,8 @@ test("serveHttp() sends no body with HEAD, 204 and 304, and closes what would ha
     new Response(new ReadableStream({ pull: () => {}, cancel: () => void closed++ }), { headers: { "x-a": "b" } });
   const head = await ask(ofHead, { method: "HEAD" });
   assert.deepEqual([head.status, head.text, head.headers.get("x-a"), closed], [200, "", "b", 1]);
+  const ofReply = await say(() => reply("hello"), "HEAD / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  assert.match(ofReply, /content-length: 5\r\n[^]*\r\n\r\n$/i);
   const none = await say(
     () => new Response(null, { status: 204 }),
     "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
@@ -185,6 +190,7 @@ test("serveHttp() takes absolute targets, and refuses what names no host, or two
   const handler: HttpHandler = (request) => new Response(request.url);
   const good: [string, string][] = [
     [`GET http://else.where:81/x HTTP/1.1\r\nHost: a\r\n${close}`, "http://else.where:81/x"],
+    [`GET https://else.where/x HTTP/1.1\r\nHost: a\r\n${close}`, "http://else.where/x"],
     [`GET //evil.example/x HTTP/1.1\r\nHost: a\r\n${close}`, "http://a//evil.example/x"],
     ["GET /old HTTP/1.0\r\n\r\n", "http://localhost/old"],
     [`GET /6 HTTP/1.1\r\nHost: [::1]:80\r\n${close}`, "http://[::1]/6"],
@@ -234,6 +240,49 @@ test("serveHttp() tells early what a client will want to load", async () => {
   assert.match(text, /^HTTP\/1\.1 103 Early Hints\r\nlink: <\/style\.css>[^]*HTTP\/1\.1 200 OK/i);
 });
 
+test("serveHttp() tells nothing early to a client of HTTP/1.0, who knows of no such answer", async () => {
+  const handler: HttpHandler = (_request, facts) => {
+    facts.earlyHints({ link: "</style.css>; rel=preload" });
+    return new Response("ok");
+  };
+  assert.match(await say(handler, "GET / HTTP/1.0\r\n\r\n"), /^HTTP\/1\.1 200 OK/);
+});
+
+test("serveHttp() refuses a body to which more was done than to give it a length", async () => {
+  const text = (coding: string): string =>
+    `POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: ${coding}\r\nConnection: close\r\n\r\n1\r\nx\r\n0\r\n\r\n`;
+  const handler: HttpHandler = async (request) => new Response(await request.text());
+  assert.match(await say(handler, text("Chunked")), /^HTTP\/1\.1 200 [^]*x$/);
+  assert.match(await say(handler, text("gzip, chunked")), /^HTTP\/1\.1 501 /);
+});
+
+/** What `inspect` gives, and whatever else a Request or Response of the platform can be asked. */
+function looks(at: object, prototype: object): unknown[] {
+  const names = Object.keys(Object.getOwnPropertyDescriptors(prototype)).filter((name) => name !== "body");
+  return [inspect(at), ...names.map((name): unknown => Reflect.get(at, name))];
+}
+
+test("serveHttp() gives a request that can be printed, and asked anything, before and after its body was read", async () => {
+  const seen: unknown[][] = [];
+  const handler: HttpHandler = async (request) => {
+    seen.push(looks(request, Request.prototype));
+    await request.text();
+    seen.push(looks(request, Request.prototype));
+    for (const text of ["POST", "x-a"]) assert.ok(inspect(request).includes(text), inspect(request));
+    if (runtime !== "deno") assert.equal(inspect([[[request]]], { depth: 2 }).includes("POST"), false);
+    const answer = reply("ok", { headers: { "x-b": "c" } });
+    seen.push(looks(answer, Response.prototype));
+    for (const text of ["200", "x-b"]) assert.ok(inspect(answer).includes(text), inspect(answer));
+    return answer;
+  };
+  assert.equal((await ask(handler, { method: "POST", body: "body", headers: { "x-a": "b" } })).text, "ok");
+  assert.equal(seen.length, 3);
+  const errors: unknown[] = [];
+  const onError = (error: unknown, request?: Request): void => void errors.push(inspect([error, request]));
+  assert.equal((await ask(() => Promise.reject(new Error("fails")), {}, { onError })).status, 500);
+  assert.equal(errors.length, 1);
+});
+
 test("serveHttp() answers a handler's failure with 500 and nothing else, and tells onError", async () => {
   const errors: [unknown, string | undefined, string | undefined][] = [];
   const onError = (error: unknown, request?: Request): void => {
@@ -262,6 +311,78 @@ test("serveHttp() answers a handler's failure with 500 and nothing else, and tel
       ["Cannot answer with status 0: wanted one from 200", "/x", "GET /x"],
     ],
   );
+});
+
+/** What passes for a `Response`, as another library may make one. */
+function foreign(parts: object): Response {
+  return { status: 200, statusText: "", headers: new Headers(), body: null, ...parts } as Response;
+}
+
+test("serveHttp() answers 500 where what a handler says cannot be sent, and goes on", async () => {
+  const errors: unknown[] = [];
+  const bad: (() => Response)[] = [
+    () => reply("x", { status: 404, statusText: "no “42”" }),
+    () => replyJson({}, { statusText: "a\nb" }),
+    () => foreign({ statusText: "a\nb" }),
+    () => foreign({ headers: new Map([["x-a", "a\r\nb"]]) }),
+    () => foreign({ status: 1000 }),
+  ];
+  await withTaskGroup(async (group) => {
+    const handler: HttpHandler = (request) => bad[Number(new URL(request.url).pathname.slice(1))]!();
+    const listener = await served(group, handler, { onError: (error) => errors.push(error) });
+    for (const [i] of bad.entries()) {
+      const client = await RawClient.open(listener);
+      client.get(`/${i}`, "Connection: close\r\n");
+      assert.match(await client.whole(), /^HTTP\/1\.1 500 Internal Server Error\r\n[^]*\r\nInternal Server Error\n$/);
+      assert.equal(errors.length, i + 1);
+    }
+  });
+});
+
+test("serveHttp() resets the connection where it cannot even answer 500, and tells onError of both", async () => {
+  const errors: unknown[] = [];
+  const handler: HttpHandler = (_request, facts) => {
+    const { outgoing } = facts as unknown as { outgoing: ServerResponse };
+    outgoing.writeHead = () => {
+      throw new Error("cannot be answered");
+    };
+    throw new Error("failed");
+  };
+  const text = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+  assert.equal(await say(handler, text, { onError: (error) => errors.push(error) }), "");
+  assert.deepEqual(errors.map(String), ["Error: cannot be answered", "Error: failed"]);
+});
+
+test("serveHttp() sends no length with which the client would take the next answer for a body", async () => {
+  const errors: unknown[] = [];
+  const status = async (method: string, length: string, code = 200): Promise<string> => {
+    const handler: HttpHandler = () => new Response(null, { status: code, headers: { "content-length": length } });
+    const text = `${method} / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`;
+    const answer = await say(handler, text, { onError: (error) => errors.push(error) });
+    return `${answer.slice(9, 12)} ${/content-length: (.*)/i.exec(answer)?.[1]}`;
+  };
+  assert.deepEqual(
+    [await status("GET", "5"), await status("GET", "abc"), await status("HEAD", "abc"), await status("GET", "5", 205)],
+    ["500 22", "500 22", "500 22", "500 22"],
+  );
+  assert.equal(errors.length, 4);
+  assert.deepEqual([await status("HEAD", "5"), await status("GET", "0")], ["200 5", "200 0"]);
+  assert.equal(await status("GET", "5", 204), "204 undefined");
+  assert.equal((await status("GET", "5", 304)).slice(0, 3), "304");
+  assert.equal(errors.length, 4);
+});
+
+test("serveHttp() answers 500 with a body that somebody else reads, also to HEAD", async () => {
+  const errors: unknown[] = [];
+  for (const method of ["GET", "HEAD"]) {
+    const handler: HttpHandler = () => {
+      const response = new Response("locked");
+      response.body!.getReader();
+      return response;
+    };
+    assert.equal((await ask(handler, { method }, { onError: (error) => errors.push(error) })).status, 500, method);
+  }
+  assert.equal(errors.length, 2);
 });
 
 test("serveHttp() ends with what onError throws", async () => {
@@ -456,8 +577,58 @@ test("serveHttp() refuses an upgrade to WebSocket unless there is somebody for i
     client.leave();
     await until(() => why !== undefined);
   });
-  assert.equal(name, "upgrade GET /");
+  assert.match(name!, /^upgrade GET \/ from 127\.0\.0\.1:\d+$/);
   assert.match(String(why), /the client has left/);
+});
+
+const badUpgrade = "GET / HTTP/1.1\r\nHost: a b\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n";
+const goodUpgrade = badUpgrade.replace("a b", "a");
+
+test("serveHttp() bears clients that reset a connection they wanted upgraded, refused or not", async () => {
+  await withTaskGroup(async (group) => {
+    let begun = 0;
+    const listener = await served(group, () => new Response("ok"), {
+      upgrade: async () => {
+        begun++;
+        await sleepForever();
+      },
+    });
+    for (const text of [badUpgrade, goodUpgrade]) {
+      const client = await RawClient.open(listener);
+      client.say(text + "y".repeat(100_000));
+      if (text === goodUpgrade) await until(() => begun === 1);
+      client.socket.resetAndDestroy();
+      await until(() => listener.statistics().connections === 0);
+    }
+    assert.equal(await (await fetch(listener.url)).text(), "ok");
+  });
+});
+
+test("serveHttp() keeps no connection whose upgrade it has refused", async () => {
+  await withTaskGroup(async (group) => {
+    const listener = await served(group, () => new Response("ok"), { upgrade: () => {} });
+    const refused = connect({ port: listener.port, host: "127.0.0.1", allowHalfOpen: true });
+    refused.on("error", () => {}).resume();
+    refused.write(badUpgrade);
+    await once(refused, "end");
+    await until(() => listener.statistics().connections === 0);
+    refused.destroy();
+  });
+});
+
+test("serveHttp() keeps no upgraded connection whose handler has ended, though the client takes nothing", async () => {
+  await withTaskGroup(async (group) => {
+    const listener = await served(group, () => new Response("ok"), {
+      sendTimeout: 50,
+      upgrade: (_request, socket) => void socket.write(Buffer.alloc(20_000_000)),
+    });
+    const deaf = await RawClient.open(listener);
+    deaf.socket.pause();
+    deaf.say(goodUpgrade);
+    await until(() => listener.statistics().connections === 1);
+    await until(() => listener.statistics().connections === 0);
+    deaf.leave();
+  });
 });
 
 test("serveHttp() serves HTTPS", needs(program("openssl", "openssl")), async () => {
@@ -474,6 +645,32 @@ test("serveHttp() serves HTTPS", needs(program("openssl", "openssl")), async () 
     await once(socket, "close");
     assert.match(text, /https:\/\/ true$/);
   });
+});
+
+test("serveHttp() takes an option that is undefined for one that was not given", async () => {
+  const names = [
+    "host",
+    "backlog",
+    "tls",
+    "onError",
+    "upgrade",
+    "maxConnections",
+    "maxRequests",
+    "busyStatus",
+    "maxBody",
+  ];
+  const times = ["headersTimeout", "requestTimeout", "sendTimeout", "idleTimeout", "deadlineHeader", "retryAfter"];
+  const options = Object.fromEntries([...names, ...times].map((name) => [name, undefined]));
+  assert.equal((await ask(() => new Response("ok"), {}, options)).text, "ok");
+  const printed: unknown[][] = [];
+  const { error: print } = console;
+  console.error = (...args: unknown[]) => void printed.push(args);
+  try {
+    assert.equal((await ask(() => Promise.reject(new Error("fails")), {}, options)).status, 500);
+  } finally {
+    console.error = print;
+  }
+  assert.equal(printed.length, 1);
 });
 
 test("serveHttp() says what is wrong with its arguments, and where it cannot listen", async () => {
@@ -498,5 +695,7 @@ test("serveHttp() says what is wrong with its arguments, and where it cannot lis
 test("reply() says what is wrong with its arguments", () => {
   assert.throws(() => reply(5 as never), TypeError);
   assert.throws(() => reply("", { status: 204 }), RangeError);
+  assert.throws(() => reply("", { statusText: "a\r\nb" }), TypeError);
+  assert.throws(() => replyJson(1, { statusText: 5 as never }), TypeError);
   assert.throws(() => replyJson(undefined), TypeError);
 });

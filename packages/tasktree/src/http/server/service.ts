@@ -17,11 +17,11 @@ import {
 import { parseTimeout } from "../deadline-header.ts";
 import { refuse, send } from "./answer.ts";
 import { reset } from "./body-pump.ts";
-import { cancelFor, Connection } from "./connection.ts";
+import { cancelFor, Connection, endWithin } from "./connection.ts";
 import { Exchange } from "./exchange.ts";
 import type { CheckedOptions, HttpHandler } from "./options.ts";
 import { discardRest, hasBody, isOfTheClient } from "./request-body.ts";
-import { isGoodTarget, nameOf } from "./target.ts";
+import { isGoodTarget, nameOf, upgradeNameOf } from "./target.ts";
 
 /** So much of a body that nobody wants is read all the same, so that the client gets to read the answer. */
 const mostDiscarded = 1_048_576;
@@ -50,8 +50,9 @@ export class HttpService {
 
   /** A connection that is to speak another protocol from now on: a task as long as its handler takes, or until it is closed. */
   readonly onUpgrade = (incoming: IncomingMessage, socket: Duplex, head: Uint8Array): void => {
-    if (!isGoodTarget(incoming)) return void socket.end("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
-    const name = `upgrade ${nameOf(incoming)}`;
+    socket.on("error", ignore); // Node has taken its own listener off; that the connection is lost is told by "close"
+    if (!isGoodTarget(incoming)) return this.#end(socket, "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
+    const name = upgradeNameOf(incoming);
     const task = this.#group.trySpawn(() => this.#upgrade(incoming, socket, head), { name });
     if (task === undefined) socket.destroy();
   };
@@ -82,7 +83,7 @@ export class HttpService {
     const { headers, method } = incoming;
     const { maxRequests, maxBody, busyStatus } = this.#options;
     if (!isGoodTarget(incoming)) return 400;
-    if (method === "TRACE") return 501;
+    if (method === "TRACE" || !isPlain(headers["transfer-encoding"])) return 501;
     if (headers.upgrade?.toLowerCase() === "websocket" && method === "GET") return 400;
     if (Number(headers["content-length"] ?? 0) > maxBody) return 413;
     if (this.#requests < maxRequests) return undefined;
@@ -111,6 +112,7 @@ export class HttpService {
     } finally {
       this.#requests--;
       connection.end(exchange);
+      exchange.endBody();
       this.#passOver(incoming, expected);
     }
   }
@@ -131,7 +133,9 @@ export class HttpService {
     scope.deadline = now() + ms;
     const line = new WaitList({ describe: () => "the handler, or the end of its grace" });
     // In a scope of its own, since what is cut in the handler's would count as told to the handler.
-    const watching = withCancelScope(() => line.wait(undefined, { exempt: true })).catch(() => giveUp(exchange, scope));
+    const watching = withCancelScope(() => line.wait(undefined, { exempt: true })).catch(() =>
+      this.#giveUp(exchange, scope),
+    );
     try {
       return await this.#call(exchange);
     } finally {
@@ -142,9 +146,22 @@ export class HttpService {
 
   #fail(error: unknown, exchange: Exchange, scope: Scope): void {
     const isCut = isCancellationHere(error);
-    if (!exchange.outgoing.writableFinished) giveUp(exchange, scope, isCut ? undefined : statusFor(error));
+    if (!exchange.outgoing.writableFinished) this.#giveUp(exchange, scope, isCut ? undefined : statusFor(error));
     if (isCut) throw error;
     if (!isOfTheClient(error)) this.#options.onError(error, exchange.request);
+  }
+
+  /** Answers in place of a handler that has failed, or is late; where the answer has begun, ends the connection. */
+  #giveUp(exchange: Exchange, scope: Scope, status: number = scope.deadlineReached ? 504 : 503): void {
+    const { outgoing } = exchange;
+    if (outgoing.destroyed) return;
+    if (outgoing.headersSent) return reset(outgoing);
+    try {
+      refuse(outgoing, status);
+    } catch (error) {
+      reset(outgoing);
+      this.#options.onError(error, exchange.request);
+    }
   }
 
   #passOver(incoming: IncomingMessage, expected: (() => void) | undefined): void {
@@ -162,7 +179,7 @@ export class HttpService {
     connection.begin(visit);
     try {
       await this.#options.upgrade!(incoming, socket, head);
-      socket.end(() => socket.destroy());
+      this.#end(socket);
     } catch (error) {
       socket.destroy();
       if (isCancellationHere(error)) throw error;
@@ -171,6 +188,15 @@ export class HttpService {
       connection.end(visit);
     }
   }
+
+  #end(socket: Duplex, text?: string): void {
+    endWithin(this.#options.sendTimeout, socket, text);
+  }
+}
+
+/** Whether nothing but its length was done to a body: what else there is would be for us to undo. */
+function isPlain(coding: string | undefined): boolean {
+  return coding === undefined || coding.toLowerCase() === "chunked";
 }
 
 function statusFor(error: unknown): number {
@@ -178,9 +204,4 @@ function statusFor(error: unknown): number {
   return error instanceof LimitExceededError ? 413 : 400;
 }
 
-/** Answers in place of a handler that has failed, or is late; where the answer has begun, ends the connection. */
-function giveUp({ outgoing }: Exchange, scope: Scope, status: number = scope.deadlineReached ? 504 : 503): void {
-  if (outgoing.destroyed) return;
-  if (outgoing.headersSent) reset(outgoing);
-  else refuse(outgoing, status);
-}
+function ignore(): void {}

@@ -1,5 +1,6 @@
 /** What a request asks for: its Host and its target as one URL, or nothing where they make none (RFC 9112, section 3.2). */
 import type { IncomingMessage } from "node:http";
+import { shown } from "../../net/check.ts";
 
 /** Hosts that were found right: most requests name one of very few. */
 const goodHosts = new Set<string>();
@@ -39,12 +40,13 @@ function countOf(name: string, rawHeaders: readonly string[]): number {
   return count;
 }
 
-/** The URL of a request whose target is good. A path is never taken for a host, whatever it begins with. */
+/** The URL of a request whose target is good. Its scheme is what the request came by, whatever it says. A path is never taken for a host, whatever it begins with. */
 export function urlOf(incoming: IncomingMessage, isSecure: boolean): string {
   const { url = "/" } = incoming;
-  if (absolute.test(url)) return new URL(url).href;
+  const scheme = isSecure ? "https" : "http";
+  if (absolute.test(url)) return new URL(`${scheme}${url.slice(url.indexOf(":"))}`).href;
   const host = incoming.headers.host ?? "localhost";
-  return new URL(`${isSecure ? "https" : "http"}://${host}${url === "*" ? "/*" : url}`).href;
+  return new URL(`${scheme}://${host}${url === "*" ? "/*" : url}`).href;
 }
 
 const longestName = 100;
@@ -60,4 +62,14 @@ export function nameOf({
   const end = url.indexOf("?");
   const path = end === -1 ? url : url.slice(0, end);
   return path.length > longestName ? `${method} ${path.slice(0, longestName)}…` : `${method} ${path}`;
+}
+
+/** Who has sent a request: `127.0.0.1:50123`. */
+export function peerOf({ socket }: IncomingMessage): string {
+  return shown(socket.remoteAddress, socket.remotePort);
+}
+
+/** As the task of a connection is named that is to speak another protocol. */
+export function upgradeNameOf(incoming: IncomingMessage): string {
+  return `upgrade ${nameOf(incoming)} from ${peerOf(incoming)}`;
 }

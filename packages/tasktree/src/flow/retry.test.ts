@@ -59,7 +59,7 @@ test("retry() takes a factor, and a base above max is max", () =>
     assert.deepEqual(flat.at, [0, 7, 14]);
   }));
 
-test("retry() gives up after attempts, four unless said otherwise, with the last error and the earlier ones on it", () =>
+test("E1 retry() gives up after attempts, four unless said otherwise, with the last error and the earlier ones on it", () =>
   virtually(async () => {
     for (const [options, wanted] of [
       [{}, 4],
@@ -267,7 +267,7 @@ test("retry() ends with what a callback throws, and the attempts' errors listed 
 
 // --- deadlines
 
-test("D1 retry() gives up at once when the next pause would not end before the nearest deadline", () =>
+test("E1 D1 retry() gives up at once when the next pause would not end before the nearest deadline", () =>
   virtually(async () => {
     const { fn, at, errors } = failing(Infinity);
     const error = await rejection(failAfter(1000, () => retry(fn, { attempts: 99, base: 400, jitter: "none" })));
@@ -344,7 +344,7 @@ test("retry() fails an attempt that takes longer than timeout, and tries again",
 
 // --- cancellation
 
-test("C6a retry() never tries a cancellation again: during an attempt, and in a pause", () =>
+test("E1 C6a retry() never tries a cancellation again: during an attempt, and in a pause", () =>
   virtually(async () => {
     for (const cutAt of [50, 120]) {
       let calls = 0;

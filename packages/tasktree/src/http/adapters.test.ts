@@ -104,7 +104,7 @@ async function made(
 }
 
 for (const [name, make] of Object.entries(frameworks)) {
-  test(`taskPerRequest() makes a request a task, also after its body was parsed: ${name}`, async () => {
+  test(`U1 taskPerRequest() makes a request a task, also after its body was parsed: ${name}`, async () => {
     const tasks: (string | undefined)[] = [];
     const handler: Handler = async (_path, body) => {
       tasks.push(currentTask()?.name);
@@ -126,7 +126,7 @@ for (const [name, make] of Object.entries(frameworks)) {
     });
   });
 
-  test(`taskPerRequest() cancels the request of a client that leaves; its cleanup may wait, and the framework hears of it: ${name}`, async () => {
+  test(`U1 taskPerRequest() cancels the request of a client that leaves; its cleanup may wait, and the framework hears of it: ${name}`, async () => {
     let why: unknown;
     let cleaned = false;
     const handler: Handler = async () => {
@@ -165,7 +165,7 @@ for (const [name, make] of Object.entries(frameworks)) {
     });
   });
 
-  test(`taskPerRequest() in a server that drains: what was asked is answered, and no more is taken: ${name}`, async () => {
+  test(`U5 taskPerRequest() in a server that drains: what was asked is answered, and no more is taken: ${name}`, async () => {
     const gate = Promise.withResolvers<void>();
     await withTaskGroup(async (outer) => {
       const ready = Promise.withResolvers<HttpListener>();
@@ -275,7 +275,7 @@ async function leaveByKill(what: string, tokens: Tokens, url: string): Promise<v
 }
 
 test(
-  "tokens for a curl that was killed: serveHttp() makes at most 10 more",
+  "U1 tokens for a curl that was killed: serveHttp() makes at most 10 more",
   needs(program("curl", "curl")),
   async () => {
     const tokens = new Tokens();
@@ -287,13 +287,17 @@ test(
 );
 
 for (const [name, make] of Object.entries(frameworks)) {
-  test(`tokens for a curl that was killed: ${name} makes at most 10 more`, needs(program("curl", "curl")), async () => {
-    const tokens = new Tokens();
-    await withTaskGroup(async (group) => {
-      const { listener } = await made(group, make, () => tokens.make());
-      await leaveByKill(name, tokens, listener.url);
-    });
-  });
+  test(
+    `U1 tokens for a curl that was killed: ${name} makes at most 10 more`,
+    needs(program("curl", "curl")),
+    async () => {
+      const tokens = new Tokens();
+      await withTaskGroup(async (group) => {
+        const { listener } = await made(group, make, () => tokens.make());
+        await leaveByKill(name, tokens, listener.url);
+      });
+    },
+  );
 }
 
 test("taskPerRequest() of Hono says what it needs where the request came through another server", async () => {

@@ -20,7 +20,7 @@ test("formatTimeout() rounds down to whole milliseconds, and changes the unit wh
   for (const [ms, text] of cases) assert.equal(formatTimeout(ms), text, String(ms));
 });
 
-test("parseTimeout() reads gRPC's six units, and passes over everything else", () => {
+test("U6 parseTimeout() reads gRPC's six units, and passes over everything else", () => {
   const good: [string, number][] = [
     ["150m", 150],
     ["2S", 2000],

@@ -62,7 +62,7 @@ test("sse() listens once to an event that takes long, however many heartbeats th
     assert.equal((await reader.read()).done, true);
   }));
 
-test("sse() asks for no event before the client has room for it, and closes the iterator when the client leaves", async () => {
+test("U4 sse() asks for no event before the client has room for it, and closes the iterator when the client leaves", async () => {
   let made = 0;
   let closed = false;
   function* events(): Generator<string> {

@@ -10,7 +10,7 @@ function looked(allowed: Allowed): Promise<unknown> {
   });
 }
 
-test("nothing but true lets an address through: not the promise of an asynchronous function", async () => {
+test("U8 nothing but true lets an address through: not the promise of an asynchronous function", async () => {
   for (const answer of [Promise.resolve(false), Promise.resolve(true), 1, "yes", undefined]) {
     const allowed = (() => answer) as unknown as Allowed;
     assert.throws(() => checkLiteral("127.0.0.1", allowed), HttpError);

@@ -225,7 +225,7 @@ describe("HttpClient", skipOn({ bun: "its undici has no connections" }), () => {
       { redirects: 0, check: true },
     ));
 
-  test("HttpClient tells its own credentials to no origin but that of its baseUrl, however the URL is written", async () => {
+  test("U8 HttpClient tells its own credentials to no origin but that of its baseUrl, however the URL is written", async () => {
     await using other = await TestServer.start(echo);
     await withBoth(
       echo,
@@ -345,7 +345,7 @@ describe("HttpClient", skipOn({ bun: "its undici has no connections" }), () => {
 
   // --- bodies
 
-  test("HttpResponse.body comes no faster than it is read", () => {
+  test("U4 HttpResponse.body comes no faster than it is read", () => {
     let written = 0;
     const endless: Answer = (_, response) => {
       const more = (): void => {
@@ -466,7 +466,7 @@ describe("HttpClient", skipOn({ bun: "its undici has no connections" }), () => {
     );
   });
 
-  test("HttpResponse whose body is whole holds no connection for what comes after it", () =>
+  test("U7 HttpResponse whose body is whole holds no connection for what comes after it", () =>
     withBoth(
       (_, response) => {
         response.setHeader("content-encoding", "gzip");
@@ -579,7 +579,7 @@ describe("HttpClient", skipOn({ bun: "its undici has no connections" }), () => {
       { idleMs: 300 },
     ));
 
-  test("HttpClient has never more connections than it may have, in all and to one origin", () =>
+  test("U7 HttpClient has never more connections than it may have, in all and to one origin", () =>
     run(
       async () => {
         const slow: Answer = (_, response) => void setTimeout(() => response.end("x".repeat(1000)), 2);
@@ -663,7 +663,7 @@ describe("HttpClient", skipOn({ bun: "its undici has no connections" }), () => {
       },
     ));
 
-  test("HttpClient says it when a connection cannot even be made, each time, and loses nothing", () =>
+  test("U7 HttpClient says it when a connection cannot even be made, each time, and loses nothing", () =>
     withBoth(echo, async (_, server) => {
       // It is looked at when it is used.
       await using client = new HttpClient({ maxConnections: 2, tls: { maxCachedSessions: -1 } as object });
@@ -988,7 +988,7 @@ server.serve_forever()`;
       },
     ));
 
-  test("HttpClient takes credentials along within an origin, and not to another", async () => {
+  test("U8 HttpClient takes credentials along within an origin, and not to another", async () => {
     await using other = await TestServer.start(echo);
     await withBoth(
       (request, response) => {
@@ -1095,7 +1095,7 @@ server.serve_forever()`;
       assert.equal((await response.json<Echo>()).body, "piece".repeat(4));
     }));
 
-  test("D1 HttpClient tells the server how much time is left, and nothing where there is no deadline", () =>
+  test("U6 D1 HttpClient tells the server how much time is left, and nothing where there is no deadline", () =>
     withBoth(echo, async (client, server) => {
       const told = async (from: HttpClient, name: string, options = {}): Promise<string | undefined> =>
         (await (await from.get("/", options)).json<Echo>()).headers[name];
@@ -1143,7 +1143,7 @@ server.serve_forever()`;
       }),
     ));
 
-  test("HttpClient makes one attempt unless asked, and one of what may not be repeated", () =>
+  test("U9 HttpClient makes one attempt unless asked, and one of what may not be repeated", () =>
     withBoth(statuses(503), async (client, server) => {
       const attempts = async (method: string, options = {}): Promise<number> => {
         const before = server.requests.length;
@@ -1246,7 +1246,7 @@ server.serve_forever()`;
 
   // --- addresses
 
-  test("HttpClient connects to none but allowed addresses: literal, looked up, or redirected to", () =>
+  test("U8 HttpClient connects to none but allowed addresses: literal, looked up, or redirected to", () =>
     withBoth(
       (request, response) => {
         if (request.url === "/") return response.end("reached");
@@ -1433,7 +1433,7 @@ server.serve_forever()`;
       },
     ));
 
-  test("a request that waits for a connection can be cancelled, and the next gets its place", () =>
+  test("U7 a request that waits for a connection can be cancelled, and the next gets its place", () =>
     withBoth(
       (request, response) => {
         if (request.url !== "/stuck") response.end("answer");
@@ -1455,7 +1455,7 @@ server.serve_forever()`;
       { maxConnections: 1 },
     ));
 
-  test("1,000 requests cancelled at random moments leave no connection and hold up nobody", () =>
+  test("U7 1,000 requests cancelled at random moments leave no connection and hold up nobody", () =>
     withBoth(
       (_, response) => {
         response.write("x".repeat(20_000));

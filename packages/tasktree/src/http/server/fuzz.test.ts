@@ -47,7 +47,7 @@ const bits = [
   "//",
 ];
 
-test("thousands of malformed requests are each answered with an error or closed, and the next good one is served", async () => {
+test("U3 thousands of malformed requests are each answered with an error or closed, and the next good one is served", async () => {
   const cases = isPinned ? 5000 : 1000;
   const below = randomFrom(7);
   const errors: unknown[] = [];

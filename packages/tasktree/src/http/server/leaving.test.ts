@@ -42,7 +42,7 @@ class Fate {
   }
 }
 
-test("serveHttp() cancels the handler of a client that leaves, says why, and lets it clean up", async () => {
+test("U1 serveHttp() cancels the handler of a client that leaves, says why, and lets it clean up", async () => {
   await withTaskGroup(async (group) => {
     const fate = new Fate();
     let signal: AbortSignal | undefined;
@@ -65,7 +65,7 @@ test("serveHttp() cancels the handler of a client that leaves, says why, and let
   });
 });
 
-test("serveHttp() cancels every pipelined request of a client that leaves", async () => {
+test("U1 serveHttp() cancels every pipelined request of a client that leaves", async () => {
   await withTaskGroup(async (group) => {
     const listener = await served(group, () => sleepForever());
     const client = await RawClient.open(listener);
@@ -76,7 +76,7 @@ test("serveHttp() cancels every pipelined request of a client that leaves", asyn
   });
 });
 
-test("serveHttp() lets the failure of a handler's cleanup be heard, though the client has left", async () => {
+test("U1 serveHttp() lets the failure of a handler's cleanup be heard, though the client has left", async () => {
   await withTaskGroup(async (group) => {
     const errors: unknown[] = [];
     const handler: HttpHandler = async () => {
@@ -164,7 +164,7 @@ const makers: [string, (fate: Fate) => Response][] = [
 ];
 
 for (const [what, make] of makers) {
-  test(`serveHttp() cancels a body that is being sent when its client leaves: ${what}`, async () => {
+  test(`U1 serveHttp() cancels a body that is being sent when its client leaves: ${what}`, async () => {
     await withTaskGroup(async (group) => {
       const errors: unknown[] = [];
       const fate = new Fate();
@@ -206,7 +206,7 @@ test("serveHttp() tells the maker of a body of the cancellation by its own check
   });
 });
 
-test("serveHttp() makes no more of a body than its client takes", async () => {
+test("U4 serveHttp() makes no more of a body than its client takes", async () => {
   await withTaskGroup(async (group) => {
     let made = 0;
     async function* body(): AsyncGenerator<Uint8Array<ArrayBuffer>> {
@@ -230,7 +230,7 @@ test("serveHttp() makes no more of a body than its client takes", async () => {
   });
 });
 
-test("serveHttp() reads no more of a request's body than its handler does", async () => {
+test("U4 serveHttp() reads no more of a request's body than its handler does", async () => {
   await withTaskGroup(async (group) => {
     const gate = Promise.withResolvers<void>();
     let seen = 0;
@@ -270,7 +270,7 @@ test("serveHttp() fails the read of a body whose client leaves in its midst", as
   });
 });
 
-test("serveHttp() disconnects a client that takes nothing of its response", async () => {
+test("U4 serveHttp() disconnects a client that takes nothing of its response", async () => {
   await withTaskGroup(async (group) => {
     const listener = await served(group, () => new Response("x".repeat(50_000_000)), { sendTimeout: 50 });
     const client = await RawClient.open(listener);
@@ -328,7 +328,7 @@ test("serveHttp() waits for the turn of an answer that stands behind a slow one"
   });
 });
 
-test("serveHttp() resets a connection also for an answer that breaks off before its turn", async () => {
+test("U2 serveHttp() resets a connection also for an answer that breaks off before its turn", async () => {
   await withTaskGroup(async (group) => {
     const errors: unknown[] = [];
     async function* body(): AsyncGenerator<Uint8Array<ArrayBuffer>> {
@@ -409,7 +409,7 @@ test("serveHttp() bears that nobody waits for a body that was begun: neither an 
   });
 });
 
-test("serveHttp() disconnects who takes too long to send headers or body", async () => {
+test("U3 serveHttp() disconnects who takes too long to send headers or body", async () => {
   await withTaskGroup(async (group) => {
     const handler: HttpHandler = async (request) => new Response(await request.text());
     const listener = await served(group, handler, { headersTimeout: 60, receiveTimeout: 100 });
@@ -427,7 +427,7 @@ test("serveHttp() disconnects who takes too long to send headers or body", async
   });
 });
 
-test("serveHttp() refuses headers and bodies that are too long, also where the length comes only with the body", async () => {
+test("U3 serveHttp() refuses headers and bodies that are too long, also where the length comes only with the body", async () => {
   await withTaskGroup(async (group) => {
     const errors: unknown[] = [];
     const handler: HttpHandler = async (request) => reply(String((await request.text()).length));
@@ -494,7 +494,7 @@ async function serving(
   });
 }
 
-test("serveHttp() that drains takes no more connections, ends idle ones, answers what was asked, and ends", async () => {
+test("U5 serveHttp() that drains takes no more connections, ends idle ones, answers what was asked, and ends", async () => {
   const gate = Promise.withResolvers<void>();
   const handler: HttpHandler = async (request) => {
     if (request.url.endsWith("/slow")) await gate.promise;
@@ -515,7 +515,7 @@ test("serveHttp() that drains takes no more connections, ends idle ones, answers
   });
 });
 
-test("serveHttp() that drains closes a connection whose answer had begun, when that is at its end", async () => {
+test("U5 serveHttp() that drains closes a connection whose answer had begun, when that is at its end", async () => {
   const gate = Promise.withResolvers<void>();
   async function* body(): AsyncGenerator<Uint8Array<ArrayBuffer>> {
     yield bytes("begun");
@@ -556,7 +556,7 @@ test("serveHttp() that drains ends connections on which nothing was asked yet", 
   );
 });
 
-test("serveHttp() that is cancelled cancels its requests, answers 503, and has closed every connection at the end", async () => {
+test("U5 serveHttp() that is cancelled cancels its requests, answers 503, and has closed every connection at the end", async () => {
   const fate = new Fate();
   await serving(
     () => fate.watch(() => sleepForever()),
@@ -642,7 +642,7 @@ test("serveHttp() whose drain takes too long ends streams that are being sent, a
   assert.ok(fate.cleaned);
 });
 
-test("1,000 clients that leave at random leave no task and no socket", needs(proc), async () => {
+test("U1 1,000 clients that leave at random leave no task and no socket", needs(proc), async () => {
   const descriptors = (): number => readdirSync("/proc/self/fd").length;
   const from = randomFrom(20_261_123);
   const random = (): number => from(1_000_000) / 1_000_000;

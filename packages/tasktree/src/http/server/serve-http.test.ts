@@ -185,7 +185,7 @@ test("serveHttp() sends no body with HEAD, 204 and 304, and closes what would ha
   assert.equal((await ask(() => new Response(null))).headers.get("content-length"), "0");
 });
 
-test("serveHttp() takes absolute targets, and refuses what names no host, or two, or none that can be", async () => {
+test("U3 serveHttp() takes absolute targets, and refuses what names no host, or two, or none that can be", async () => {
   const close = "Connection: close\r\n\r\n";
   const handler: HttpHandler = (request) => new Response(request.url);
   const good: [string, string][] = [
@@ -283,7 +283,7 @@ test("serveHttp() gives a request that can be printed, and asked anything, befor
   assert.equal(errors.length, 1);
 });
 
-test("serveHttp() answers a handler's failure with 500 and nothing else, and tells onError", async () => {
+test("U2 serveHttp() answers a handler's failure with 500 and nothing else, and tells onError", async () => {
   const errors: [unknown, string | undefined, string | undefined][] = [];
   const onError = (error: unknown, request?: Request): void => {
     errors.push([error, request && new URL(request.url).pathname, currentTask()?.name]);
@@ -318,7 +318,7 @@ function foreign(parts: object): Response {
   return { status: 200, statusText: "", headers: new Headers(), body: null, ...parts } as Response;
 }
 
-test("serveHttp() answers 500 where what a handler says cannot be sent, and goes on", async () => {
+test("U2 serveHttp() answers 500 where what a handler says cannot be sent, and goes on", async () => {
   const errors: unknown[] = [];
   const bad: (() => Response)[] = [
     () => reply("x", { status: 404, statusText: "no “42”" }),
@@ -339,7 +339,7 @@ test("serveHttp() answers 500 where what a handler says cannot be sent, and goes
   });
 });
 
-test("serveHttp() resets the connection where it cannot even answer 500, and tells onError of both", async () => {
+test("U2 serveHttp() resets the connection where it cannot even answer 500, and tells onError of both", async () => {
   const errors: unknown[] = [];
   const handler: HttpHandler = (_request, facts) => {
     const { outgoing } = facts as unknown as { outgoing: ServerResponse };
@@ -353,7 +353,7 @@ test("serveHttp() resets the connection where it cannot even answer 500, and tel
   assert.deepEqual(errors.map(String), ["Error: cannot be answered", "Error: failed"]);
 });
 
-test("serveHttp() sends no length with which the client would take the next answer for a body", async () => {
+test("U2 serveHttp() sends no length with which the client would take the next answer for a body", async () => {
   const errors: unknown[] = [];
   const status = async (method: string, length: string, code = 200): Promise<string> => {
     const handler: HttpHandler = () => new Response(null, { status: code, headers: { "content-length": length } });
@@ -401,7 +401,7 @@ test("serveHttp() ends with what onError throws", async () => {
   await assert.rejects(failing, /second/);
 });
 
-test("serveHttp() resets the connection when a body breaks off, so that it is not taken for whole", async () => {
+test("U2 serveHttp() resets the connection when a body breaks off, so that it is not taken for whole", async () => {
   const bodies: [string, () => Response][] = [
     [
       "fails",
@@ -435,7 +435,7 @@ test("serveHttp() resets the connection when a body breaks off, so that it is no
   }
 });
 
-test("serveHttp() cancels a request whose time is over, and answers with 504", async () => {
+test("U1 serveHttp() cancels a request whose time is over, and answers with 504", async () => {
   let why: unknown;
   const handler: HttpHandler = async () => {
     try {
@@ -487,7 +487,7 @@ test("serveHttp() answers in place of a handler that is deaf to its cancellation
   );
 });
 
-test("serveHttp() refuses what is more than maxRequests at once, with Retry-After", async () => {
+test("U3 serveHttp() refuses what is more than maxRequests at once, with Retry-After", async () => {
   await withTaskGroup(async (group) => {
     const gate = Promise.withResolvers<void>();
     const handler: HttpHandler = async () => {
@@ -584,7 +584,7 @@ test("serveHttp() refuses an upgrade to WebSocket unless there is somebody for i
 const badUpgrade = "GET / HTTP/1.1\r\nHost: a b\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n";
 const goodUpgrade = badUpgrade.replace("a b", "a");
 
-test("serveHttp() bears clients that reset a connection they wanted upgraded, refused or not", async () => {
+test("U3 serveHttp() bears clients that reset a connection they wanted upgraded, refused or not", async () => {
   await withTaskGroup(async (group) => {
     let begun = 0;
     const listener = await served(group, () => new Response("ok"), {

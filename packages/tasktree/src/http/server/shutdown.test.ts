@@ -19,7 +19,7 @@ async function asking(listener: { port: number }, path: string, count: number): 
   return clients;
 }
 
-test("SIGTERM during 100 requests: all get their answers, nobody else is let in, and the exit code is 143", async () => {
+test("U5 SIGTERM during 100 requests: all get their answers, nobody else is let in, and the exit code is 143", async () => {
   const [child, listener] = await started(20_000);
   const idle = await RawClient.open(listener);
   idle.get("/now");
@@ -35,7 +35,7 @@ test("SIGTERM during 100 requests: all get their answers, nobody else is let in,
   assert.match(stdout, /drained/);
 });
 
-test("SIGTERM with requests that take longer than the drain: they are cancelled, and clean up", async () => {
+test("U5 SIGTERM with requests that take longer than the drain: they are cancelled, and clean up", async () => {
   const [child, listener] = await started(400);
   const slow = await asking(listener, "/slow", 20);
   const fast = await asking(listener, "/fast", 20);

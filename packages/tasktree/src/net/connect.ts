@@ -1,6 +1,7 @@
-import { connect, type Socket } from "node:net";
+import { connect, isIP, type Socket } from "node:net";
 import { BrokenError, checkOptions } from "../errors.ts";
 import { quiet, refused } from "../lowlevel.ts";
+import { addressesOf, firstOf } from "./addresses.ts";
 import { checkAddress, checkPath, shown } from "./check.ts";
 import { opened, reasonOf } from "./opening.ts";
 import { streamOf, type SocketStream } from "./socket-stream.ts";
@@ -19,7 +20,8 @@ export interface ConnectTcpOptions {
 
 /**
  * Connects by TCP. A host of several addresses is tried address by address, IPv6 and IPv4 by turns, each 250 ms after the one
- * before, until one answers (Happy Eyeballs, RFC 8305, as Node does it). For a limit in time put `failAfter` around.
+ * before, or when that has failed; those begun before go on, and the first that answers is taken (Happy Eyeballs, RFC 8305). For a
+ * limit in time put `failAfter` around.
  *
  * Cancellation: Checkpoint, nothing lost: if this call is cancelled, also while it looks the name up, no socket is left; the
  * other side may have seen a connection that is then closed.
@@ -84,21 +86,40 @@ export function attempt<T>(check: () => void, fn: () => Promise<T>): Promise<T> 
 
 /** @internal */
 export async function openTcp(host: string, port: number, options: ConnectTcpOptions): Promise<Socket> {
-  const { noDelay = true, keepAliveAfter, localAddress, localPort, family = 0 } = options;
-  const socket = connect({
-    host,
-    port,
-    family,
+  const to = shown(host, port);
+  const why = (error: unknown): Error => whyNot(to, error);
+  const addresses = isIP(host) === 0 ? await addressesOf(host, options.family ?? 0, why) : [host];
+  return connectToFirst(addresses, to, (address) => connect({ ...socketOptions(options), host: address, port }));
+}
+
+/** Connects to the first of the addresses that answers. @internal */
+export async function connectToFirst(
+  addresses: readonly string[],
+  to: string,
+  begin: (address: string) => Socket,
+): Promise<Socket> {
+  const attempts = addresses.map((address) => async () => {
+    const socket = begin(address);
+    await connected(socket, to);
+    return socket;
+  });
+  if (attempts.length === 1) return attempts[0]!();
+  try {
+    return await firstOf(attempts, (socket) => socket.destroy());
+  } catch (error) {
+    throw error instanceof AggregateError ? oneOf(error.errors, to) : error;
+  }
+}
+
+function socketOptions({ noDelay = true, keepAliveAfter, localAddress, localPort }: ConnectTcpOptions): object {
+  return {
     noDelay,
     keepAlive: keepAliveAfter !== undefined,
     allowHalfOpen: true,
-    autoSelectFamily: true,
     ...(keepAliveAfter !== undefined && { keepAliveInitialDelay: keepAliveAfter }),
     ...(localAddress !== undefined && { localAddress }),
     ...(localPort !== undefined && { localPort }),
-  });
-  await connected(socket, shown(host, port));
-  return socket;
+  };
 }
 
 function connected(socket: Socket, to: string): Promise<void> {
@@ -106,6 +127,18 @@ function connected(socket: Socket, to: string): Promise<void> {
     what: `a connection to '${to}'`,
     event: "connect",
     undo: () => socket.destroy(),
-    why: (error) => new BrokenError(`Cannot connect to '${to}': ${reasonOf(error)}`, { cause: error }),
+    why: (error) => whyNot(to, error),
   });
+}
+
+/** One error for those of all addresses; like Node's, its cause has the code of the first. */
+function oneOf(errors: readonly Error[], to: string): Error {
+  const unexpected = errors.find((error) => !(error instanceof BrokenError));
+  if (unexpected !== undefined) return unexpected;
+  const causes = errors.map(({ cause }) => cause as NodeJS.ErrnoException);
+  return whyNot(to, Object.assign(new AggregateError(causes), { code: causes[0]!.code }));
+}
+
+function whyNot(to: string, error: unknown): BrokenError {
+  return new BrokenError(`Cannot connect to '${to}': ${reasonOf(error)}`, { cause: error });
 }

@@ -21,7 +21,8 @@ import {
   withCancelScope,
   withTaskGroup,
 } from "../index.ts";
-import { connectTcp, connectTls, listenTcp, listenTls, type SocketStream } from "./index.ts";
+import { BufferedReader, memoryStreamPair, type ByteStream } from "../streams/index.ts";
+import { connectTcp, connectTls, listenTcp, listenTls, startTls, type SocketStream } from "./index.ts";
 
 type Ends = readonly [client: SocketStream, server: SocketStream];
 
@@ -230,6 +231,185 @@ test("listenTls() counts who does not speak TLS, and goes on", openssl, async ()
   await using _ = await connectTls("localhost", listener.port!, { ca: cert });
 });
 
+const hidden = "a TLS server does not show the socket under a connection";
+const canTear = { skip: openssl.skip || skipOn({ bun: hidden, deno: hidden }).skip };
+
+/** A server that hears of what becomes of a client, on a connection that is no socket too. */
+const servesTls = openssl;
+
+const leaky = { skip: openssl.skip || needs(proc).skip };
+
+test("a client that leaves before it has agreed on TLS leaves no descriptor with the server", leaky, async () => {
+  const { cert, key } = makeCertificate();
+  await using listener = await listenTls({ port: 0, cert, key, handshakeTimeout: Infinity });
+  const before = descriptors();
+  for (let round = 0; round < 5; round++) {
+    const client = await connectTcp("127.0.0.1", listener.port!);
+    await client.close();
+  }
+  await until(() => listener.statistics().failedHandshakes === 5);
+  await until(() => descriptors() <= before);
+});
+
+test("listenTls() disconnects who has not agreed on TLS after handshakeTimeout", openssl, async () => {
+  const { cert, key } = makeCertificate();
+  await using listener = await listenTls({ port: 0, cert, key, handshakeTimeout: 30 });
+  await using silent = await connectTcp("127.0.0.1", listener.port!);
+  assert.ok(await endsSomehow(silent));
+  assert.equal(listener.statistics().failedHandshakes, 1);
+  for (const handshakeTimeout of [0, -1, 1.5, "1" as never])
+    await assert.rejects(listenTls({ port: 0, cert, key, handshakeTimeout }), RangeError);
+  await using _ = await listenTls({ port: 0, cert, key, handshakeTimeout: Infinity });
+});
+
+test("a listener of TLS that is closed disconnects who has not agreed yet", canTear, async () => {
+  const { cert, key } = makeCertificate();
+  const listener = await listenTls({ port: 0, cert, key, handshakeTimeout: Infinity });
+  await using silent = await connectTcp("127.0.0.1", listener.port!);
+  await pause(30);
+  await listener.close();
+  assert.ok(await endsSomehow(silent));
+});
+
+/** Whether it is over, as an end or as a reset, within a time that is long. */
+async function endsSomehow(stream: SocketStream): Promise<boolean | undefined> {
+  return await moveOnAfter(10_000, async () => {
+    await readAll(stream).catch(expectBroken);
+    return true;
+  });
+}
+
+const unchecked = skipOn({ deno: "looks at keys and certificates when it agrees on TLS, not before" });
+
+test(
+  "connectTls(), startTls() and listenTls() refuse keys that are none; startTls() closes its stream",
+  unchecked,
+  async () => {
+    const bad = { cert: "none", key: "none" };
+    await using listener = await listenTcp({ port: 0 });
+    const wrong = await rejection(connectTls("127.0.0.1", listener.port!, bad));
+    assert.ok(wrong instanceof TypeError);
+    assert.match(wrong.message, /^Cannot connect to '127\.0\.0\.1:\d+' with these keys and certificates: /);
+    assert.ok(wrong.cause instanceof Error);
+    await using later = await connectTcp("127.0.0.1", listener.port!);
+    await using first = await listener.accept();
+    assert.equal(first.remotePort, later.localPort, "it has connected");
+    await assert.rejects(listenTls({ port: 0, ...bad }), {
+      name: "TypeError",
+      message: /^Cannot listen with these keys/,
+    });
+    for (const side of [{ isServer: true } as const, { servername: "localhost" }]) {
+      const [here, there] = memoryStreamPair();
+      await assert.rejects(startTls(here, { ...bad, ...side }), {
+        name: "TypeError",
+        message: /^Cannot start TLS with these keys/,
+      });
+      assert.ok(here.isClosed);
+      await assert.rejects(there.read(), BrokenError);
+    }
+  },
+);
+
+/** What a client may do instead of agreeing on TLS. */
+const partings: Record<string, (client: ByteStream, cert: string) => Promise<unknown>> = {
+  "says nothing and closes": (client) => client.close(),
+  "begins and closes": async (client) => {
+    await client.write(Buffer.from([22, 3, 1, 2, 0, 1]));
+    await client.close();
+  },
+  "tears it": async (client) => client.abort(),
+  "speaks something else": (client) => client.write(Buffer.from("GET / HTTP/1.0\r\n\r\n")),
+  "refuses the certificate": (client, cert) => startTls(client, { ca: cert, servername: "elsewhere.invalid" }),
+};
+
+for (const [name, part] of Object.entries(partings)) {
+  test(`startTls() of a server rejects and closes its stream when the client ${name}`, servesTls, async () => {
+    const { cert, key } = makeCertificate();
+    await using listener = await listenTcp({ port: 0 });
+    const overTcp = await Promise.all([connectTcp("127.0.0.1", listener.port!), listener.accept()]);
+    for (const [client, server] of [memoryStreamPair(), overTcp] as [ByteStream, ByteStream][]) {
+      const parted = part(client, cert).catch(expectBroken);
+      const options = { isServer: true, cert, key, handshakeTimeout: Infinity } as const;
+      await assert.rejects(
+        failAfter(10_000, () => startTls(server, options)),
+        BrokenError,
+      );
+      assert.ok(server.isClosed);
+      await parted;
+      client.abort();
+    }
+  });
+}
+
+test("startTls() of a server waits for a silent client as long as handshakeTimeout says", servesTls, async () => {
+  const { cert, key } = makeCertificate();
+  const [, server] = memoryStreamPair();
+  const starting = startTls(server, { isServer: true, cert, key, handshakeTimeout: 30 });
+  assert.match(String(await rejection(failAfter(10_000, () => starting))), /TLS handshake timeout/);
+  assert.ok(server.isClosed);
+  await assert.rejects(startTls(memoryStreamPair()[0], { isServer: true, cert, key, handshakeTimeout: 0 }), RangeError);
+});
+
+test("startTls() of a server refuses a client's certificate that nobody vouches for", servesTls, async () => {
+  const [ours, theirs] = [makeCertificate(), makeCertificate()];
+  for (const [{ cert, key }, accepted] of [
+    [ours, true],
+    [theirs, false],
+  ] as const) {
+    const [client, server] = memoryStreamPair();
+    const connecting = startTls(client, { cert, key, ca: ours.cert, servername: "localhost" }).catch(expectBroken);
+    const asking = { isServer: true, requestCert: true, ca: ours.cert, ...ours } as const;
+    if (accepted) assert.equal((await startTls(server, asking)).tls!.authorized, true);
+    else await assert.rejects(startTls(server, asking), BrokenError);
+    server.abort();
+    await connecting;
+  }
+});
+
+test("startTls() of a client wants to know for whom the certificate must be valid", openssl, async () => {
+  const { cert, key } = makeCertificate();
+  const [client, server] = memoryStreamPair();
+  await assert.rejects(startTls(client, { ca: cert }), { name: "TypeError", message: /wanted servername/ });
+  assert.ok(client.isClosed);
+  await assert.rejects(server.read(), BrokenError);
+  for (const options of [{ rejectUnauthorized: false }, { ca: cert, checkServerIdentity: () => undefined }]) {
+    const [a, b] = memoryStreamPair();
+    await using both = new AsyncDisposableStack();
+    const [first, second] = await Promise.all([startTls(a, options), startTls(b, { isServer: true, cert, key })]);
+    both.use(first);
+    both.use(second);
+  }
+});
+
+test("startTls() refuses what a reader has read ahead: anybody may have said it", openssl, async () => {
+  const { cert, key } = makeCertificate();
+  await using listener = await listenTcp({ port: 0 });
+  for (const said of ["STARTTLS\r\nDELETE everything\r\n", "STARTTLS\r\n"]) {
+    await using client = await connectTcp("127.0.0.1", listener.port!);
+    const server = await listener.accept();
+    await client.write(Buffer.from(said));
+    const reader = new BufferedReader(server);
+    assert.equal(await reader.readLine(), "STARTTLS");
+    await server.write(Buffer.from("go"));
+    assert.ok((await client.read()) !== undefined);
+    const agreeing = startTls(client, { ca: cert, servername: "localhost" }).catch(expectBroken);
+    await until(() => server.statistics().buffered > 0);
+    const starting = startTls(server, { isServer: true, cert, key, reader });
+    if (said.includes("DELETE")) {
+      const error = await rejection(starting);
+      assert.ok(error instanceof BrokenError);
+      assert.equal(error.message, "Cannot start TLS: 19 bytes came before it, and were not read");
+      assert.ok(server.isClosed);
+      await agreeing;
+    } else {
+      const under = await starting;
+      await under.write(numbered(1));
+      assert.deepEqual(await ((await agreeing) as SocketStream).read(), numbered(1));
+      under.abort();
+    }
+  }
+});
+
 test("a listener that is closed resets who has not been accepted", async () => {
   const listener = await listenTcp({ port: 0 });
   await using client = await connectTcp("127.0.0.1", listener.port!);
@@ -237,9 +417,6 @@ test("a listener that is closed resets who has not been accepted", async () => {
   await listener.close();
   await assert.rejects(client.read(), BrokenError);
 });
-
-const hidden = "a TLS server does not show the socket under a connection";
-const canTear = { skip: openssl.skip || skipOn({ bun: hidden, deno: hidden }).skip };
 
 test("a listener of TLS that is closed resets who has not been accepted", canTear, async () => {
   const { cert, key } = makeCertificate();
@@ -267,7 +444,6 @@ test("C3a a connection agreed on no TLS yet is closed when connectTls() is cance
 
 test("C3a however connecting, writing and reading are cut, no descriptor is left", needs(proc), async () => {
   const random = randomFrom(7);
-  const descriptors = (): number => readdirSync("/proc/self/fd").length;
   let before = 0;
   await run(
     async () => {
@@ -308,6 +484,10 @@ test("C3a however connecting, writing and reading are cut, no descriptor is left
   for (let wait = 0; wait < 500 && descriptors() >= before; wait++) await pause(10);
   assert.ok(descriptors() < before, `${descriptors()} descriptors, ${before} before`);
 });
+
+function descriptors(): number {
+  return readdirSync("/proc/self/fd").length;
+}
 
 function expectBroken(error: unknown): void {
   if (!(error instanceof BrokenError)) throw error;

@@ -1,11 +1,13 @@
-import { lstatSync, unlinkSync } from "node:fs";
-import { connect, createServer, type ListenOptions, type Server, type Socket } from "node:net";
+import { unlinkSync } from "node:fs";
+import { createServer, type ListenOptions, type Server, type Socket } from "node:net";
 import { checkOptions, InvalidStateError } from "../errors.ts";
+import { lowestMark } from "../streams/node/outlet.ts";
 import { attempt } from "./connect.ts";
 import { checkAddress, checkAmount, checkPath, shown } from "./check.ts";
 import { opened, reasonOf } from "./opening.ts";
 import { SocketListener } from "./socket-listener.ts";
 import { streamOf, type SocketStream } from "./socket-stream.ts";
+import { fileAt, removingOnly, staleAt, takeAway } from "./unix-file.ts";
 
 /** What every listener can be told. */
 export interface BacklogOptions {
@@ -42,13 +44,16 @@ export interface ListenUnixOptions extends BacklogOptions {
 export function listenTcp(options: ListenTcpOptions): Promise<SocketListener> {
   return attempt(
     () => checkListenTcp(options),
-    () => listenAt(createServer(serverOptions(options)), place(options), options, (socket) => streamOf(socket)),
+    () =>
+      listenAt(createServer(serverOptions(options)), place(options), options, {
+        streamOf: (socket) => streamOf(socket),
+      }),
   );
 }
 
 /**
  * Takes in connections to a unix socket, which is made, and removed when the listener is closed. A socket that nobody listens on
- * any more, left by a program that was killed, is replaced; any other file is left alone.
+ * any more, left by a program that was killed, is replaced, by one of those that try; any other file is left alone.
  *
  * Cancellation: Checkpoint, nothing lost: if this call is cancelled, nobody listens.
  *
@@ -63,16 +68,13 @@ export function listenUnix(options: ListenUnixOptions): Promise<SocketListener> 
     },
     async () => {
       const { path } = options;
-      const listen = (): Promise<SocketListener> =>
-        listenAt(createServer({ allowHalfOpen: true, pauseOnConnect: true }), { path }, options, (socket) =>
-          streamOf(socket, path),
-        );
       try {
-        return await listen();
+        return await listenAtPath(path, options);
       } catch (error) {
-        if (!isInUse(error) || !(await isStale(path))) throw error;
-        unlinkSync(path);
-        return listen();
+        const stale = isInUse(error) ? await staleAt(path) : undefined;
+        const aside = stale && takeAway(path, stale);
+        if (aside === undefined) throw error;
+        return await listenAtPath(path, options).finally(() => unlinkSync(aside));
       }
     },
   );
@@ -94,6 +96,7 @@ export function serverOptions({ noDelay = true, keepAliveAfter }: ListenTcpOptio
   return {
     allowHalfOpen: true,
     pauseOnConnect: true,
+    highWaterMark: lowestMark,
     noDelay,
     keepAlive: keepAliveAfter !== undefined,
     ...(keepAliveAfter !== undefined && { keepAliveInitialDelay: keepAliveAfter }),
@@ -105,13 +108,21 @@ export function place({ host = "127.0.0.1", port, ipv6Only = false }: ListenTcpO
   return { host, port, ipv6Only };
 }
 
+/** What becomes of a server. @internal */
+export interface Kind {
+  readonly streamOf: (socket: Socket) => SocketStream;
+  /** How the server tells of a connection; default "connection". */
+  readonly event?: "connection" | "secureConnection";
+  /** What closing the listener does; default: closes the server. */
+  readonly end?: () => void;
+}
+
 /** Makes `server` listen, and gives its connections to a listener. @internal */
 export async function listenAt(
   server: Server,
   where: ListenOptions,
   { backlog = 511 }: BacklogOptions,
-  toStream: (socket: Socket) => SocketStream,
-  event: "connection" | "secureConnection" = "connection",
+  { streamOf: toStream, event = "connection", end = () => server.close() }: Kind,
 ): Promise<SocketListener> {
   const { path } = where;
   const shownAs = path ?? shown(where.host, where.port);
@@ -125,31 +136,23 @@ export async function listenAt(
     undo: () => server.close(),
     why: (error) => new InvalidStateError(`Cannot listen on '${shownAs}': ${reasonOf(error)}`, { cause: error }),
   });
-  const listener = new SocketListener({ server, backlog, path, streamOf: toStream });
+  const listener = new SocketListener({ server, backlog, path, streamOf: toStream, end });
   take = (socket) => listener.offer(socket);
   for (const socket of kept) take(socket);
   return listener;
 }
 
+/** Closing a server removes what is at its path: its own file, or another's. */
+function listenAtPath(path: string, options: BacklogOptions): Promise<SocketListener> {
+  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true });
+  let own: ReturnType<typeof fileAt>;
+  server.once("listening", () => (own = fileAt(path)));
+  return listenAt(server, { path }, options, {
+    streamOf: (socket) => streamOf(socket, path),
+    end: () => removingOnly(own, path, () => server.close()),
+  });
+}
+
 function isInUse(error: unknown): boolean {
   return ((error as Error).cause as NodeJS.ErrnoException | undefined)?.code === "EADDRINUSE";
-}
-
-/** Whether `path` is a socket that refuses connections. */
-async function isStale(path: string): Promise<boolean> {
-  if (!lstatSync(path, { throwIfNoEntry: false })?.isSocket()) return false;
-  const socket = connect(path);
-  try {
-    await opened(socket, { what: `an answer from '${path}'`, event: "connect", undo: () => socket.destroy(), why });
-    return false;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ECONNREFUSED") return true;
-    throw error;
-  } finally {
-    socket.destroy();
-  }
-}
-
-function why(error: unknown): Error {
-  return error as Error;
 }

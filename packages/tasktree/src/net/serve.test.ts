@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, renameSync as rename, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { existsSync, mkdtempSync, readdirSync, renameSync as rename, rmSync, writeFileSync } from "node:fs";
+import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -22,12 +22,14 @@ import {
   type Scope,
   type TaskGroup,
 } from "../index.ts";
+import { memoryStreamPair, type ByteStream, type Listener } from "../streams/index.ts";
 import {
   connectTcp,
   connectTls,
   connectUnix,
   listenTcp,
   listenUnix,
+  serveListener,
   serveTcp,
   serveTls,
   serveUnix,
@@ -83,6 +85,55 @@ test("V1 serveTcp() closes the connection of a handler that returns", async () =
     await using client = await connectTcp("127.0.0.1", port!);
     assert.deepEqual(await readAll(client), numbered(5));
   });
+});
+
+test("N3 V1 a handler's answer is read to its end by a client that was still sending, also later on", async () => {
+  const answer = numbered(1_000_000);
+  for (const pauseBetween of [0, 20]) {
+    await withTaskGroup(async (group) => {
+      const { port } = await served(group, async (connection) => {
+        await connection.read(10);
+        await connection.write(answer);
+      });
+      const client = await connectTcp("127.0.0.1", port!);
+      for (let piece = 0; piece < 20; piece++) {
+        await client.write(new Uint8Array(150_000));
+        if (pauseBetween > 0 && piece < 10) await pause(pauseBetween);
+      }
+      assert.deepEqual(await readAll(client), answer);
+      await client.close();
+    });
+  }
+});
+
+test("close() does not wait for a client that says nothing more and keeps its side open", async () => {
+  await using listener = await listenTcp({ port: 0 });
+  const client = await connectTcp("127.0.0.1", listener.port!);
+  const server = await listener.accept();
+  await server.write(numbered(3));
+  await server.close();
+  assert.deepEqual(await readAll(client), numbered(3));
+  // It is still there, to take what may come.
+  await client.write(numbered(3));
+  await pause(20);
+  await client.write(numbered(3));
+  await client.closeWriting();
+  await client.close();
+});
+
+test("close() waits for the end of a client that was still sending, a second at most", async () => {
+  await using listener = await listenTcp({ port: 0 });
+  const client = await connectTcp("127.0.0.1", listener.port!);
+  const server = await listener.accept();
+  await client.write(numbered(3));
+  await until(() => server.statistics().buffered === 3);
+  await server.write(numbered(3));
+  const begun = performance.now();
+  await server.close();
+  const lasted = performance.now() - begun;
+  assert.ok(lasted >= 900 && lasted < 10_000, `${lasted} ms`);
+  assert.deepEqual(await readAll(client), numbered(3));
+  await client.close();
 });
 
 test("V1 serveTcp() resets the connection of a handler that throws, reports it, and serves the others", async () => {
@@ -213,6 +264,28 @@ test("V2 a server that is cancelled cancels its handlers, resets their connectio
   assert.ok(cut instanceof CancelledError);
 });
 
+test("V2 K7 a connection that was handed out as the server was cancelled is torn, and no handler is called", async () => {
+  const [here, there] = memoryStreamPair();
+  await withCancelScope(async (scope) => {
+    const listener: Listener<ByteStream> = {
+      isClosed: false,
+      accept: () => Promise.reject(new Error("not used")),
+      close: () => Promise.resolve(),
+      [Symbol.asyncDispose]: () => Promise.resolve(),
+      statistics: () => ({ backlog: 0, accepting: 0 }),
+      [Symbol.asyncIterator]: () => ({
+        async next() {
+          scope.cancel();
+          return { done: false, value: here };
+        },
+      }),
+    };
+    await serveListener(listener, () => assert.fail("it is cancelled"));
+  });
+  assert.ok(here.isClosed);
+  await assert.rejects(there.read(), BrokenError);
+});
+
 test("V3 serveTcp() lets those who come when there are maxConnections wait until one has left", async () => {
   await withTaskGroup(async (group) => {
     const listener = await served(group, echo, { maxConnections: 1 });
@@ -274,13 +347,7 @@ test("C3 accept() and a loop over a listener end as it is closed, cancelled or d
 
 test("serveUnix() makes its socket, replaces one that was left behind, and removes it at the end", async () => {
   const path = join(folder, "socket");
-  // A socket file outlives its server where that has no time to clean up.
-  const left = createServer();
-  await new Promise<void>((resolve) => void left.listen(path, resolve));
-  rename(path, `${path}.left`);
-  left.close();
-  await pause(10);
-  rename(`${path}.left`, path);
+  await leaveSocket(path);
   assert.ok(existsSync(path));
   await withTaskGroup(async (group) => {
     await group.start<SocketListener>((started: Started) => serveUnix(echo, { path, started }), { service: true });
@@ -300,6 +367,61 @@ test("listenUnix() leaves alone what is no socket, and one on which somebody lis
   await assert.rejects(listenUnix({ path }), InvalidStateError);
   await using client = await connectUnix(path);
   assert.equal(client.peer, path);
+});
+
+/** Leaves a socket at `path` that nobody listens on, as a server does that has no time to clean up. */
+async function leaveSocket(path: string): Promise<void> {
+  const left = createServer();
+  await new Promise<void>((resolve) => void left.listen(path, resolve));
+  rename(path, `${path}.left`);
+  left.close();
+  await pause(10);
+  rename(`${path}.left`, path);
+}
+
+test("listenUnix() twice at once over a socket that was left behind: one listens, the other says that somebody does", async () => {
+  const path = join(folder, "twice");
+  await leaveSocket(path);
+  const results = await Promise.allSettled([1, 2, 3].map(() => listenUnix({ path })));
+  const listening = results.flatMap((result) => (result.status === "fulfilled" ? result.value : []));
+  const reasons = results.flatMap((result) => (result.status === "rejected" ? (result.reason as unknown) : []));
+  assert.equal(listening.length, 1);
+  for (const reason of reasons) {
+    assert.ok(reason instanceof InvalidStateError);
+    assert.match(reason.message, /^Cannot listen on '.*': listen EADDRINUSE/);
+  }
+  await using listener = listening[0]!;
+  await using _ = await connectUnix(path);
+  await using __ = await listener.accept();
+  assert.deepEqual(
+    readdirSync(folder).filter((name) => name.startsWith("twice")),
+    ["twice"],
+  );
+});
+
+test("a listener that is closed leaves alone the file that another has put in its place", async () => {
+  const path = join(folder, "replaced");
+  const old = await listenUnix({ path });
+  rmSync(path);
+  await using listener = await listenUnix({ path });
+  await old.close();
+  await using _ = await connectUnix(path);
+  await using __ = await listener.accept();
+  assert.deepEqual(
+    readdirSync(folder).filter((name) => name.startsWith("replaced")),
+    ["replaced"],
+  );
+});
+
+test("listenUnix() where somebody listens who has no room for a connection says that somebody does", async () => {
+  const path = join(folder, "full");
+  await using _ = await listenUnix({ path, backlog: 1 });
+  const crowd = Array.from({ length: 5 }, () => connect(path).on("error", () => {}));
+  try {
+    await assert.rejects(listenUnix({ path }), InvalidStateError);
+  } finally {
+    for (const socket of crowd) socket.destroy();
+  }
 });
 
 test("serveTls() serves through TLS", needs(program("openssl", "openssl")), async () => {

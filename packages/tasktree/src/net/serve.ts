@@ -107,7 +107,13 @@ export async function serveListener<S extends ByteStream>(
       const connection = await nextOf(connections, onError);
       if (connection === undefined) break;
       room.taken++;
-      group.spawn(() => serveOne(connection, handler, onError, room), { name: nameOf(connection) });
+      try {
+        group.spawn(() => serveOne(connection, handler, onError, room), { name: nameOf(connection) });
+      } catch (error) {
+        // The server was cancelled since the connection was handed out: no handler has been called (K7).
+        connection.abort(error);
+        throw error;
+      }
     }
   });
 }

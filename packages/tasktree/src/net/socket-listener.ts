@@ -21,6 +21,8 @@ export interface ListenerParts {
   readonly backlog: number;
   readonly path: string | undefined;
   readonly streamOf: (socket: Socket) => SocketStream;
+  /** Ends what listens, and what has not come as far as to be offered. */
+  readonly end: () => void;
 }
 
 /**
@@ -32,7 +34,7 @@ export class SocketListener implements Listener<SocketStream> {
   readonly host: string | undefined;
   readonly port: number | undefined;
   readonly path: string | undefined;
-  readonly #server: Server;
+  readonly #end: () => void;
   readonly #room: number;
   readonly #streamOf: (socket: Socket) => SocketStream;
   readonly #backlog = new Deque<Socket>();
@@ -43,19 +45,22 @@ export class SocketListener implements Listener<SocketStream> {
   #closed = false;
 
   /** @internal */
-  constructor({ server, backlog, path, streamOf }: ListenerParts) {
+  constructor({ server, backlog, path, streamOf, end }: ListenerParts) {
     const address = server.address();
     if (typeof address === "object") {
       this.host = address?.address;
       this.port = address?.port;
     }
     this.path = path;
-    this.#server = server;
+    this.#end = end;
     this.#room = backlog;
     this.#streamOf = streamOf;
     this.#accepting = new WaitList({ describe: () => `a connection to '${this.address}'` });
     server.on("error", (error) => this.#fail(error));
-    server.on("tlsClientError", () => this.#failedHandshakes++);
+    server.on("tlsClientError", (_, socket: Socket) => {
+      this.#failedHandshakes++;
+      socket.destroy(); // Node leaves one open that took too long
+    });
   }
 
   /** `host:port`, or the path. */
@@ -80,7 +85,7 @@ export class SocketListener implements Listener<SocketStream> {
   close(): Promise<void> {
     if (!this.#closed) {
       this.#closed = true;
-      this.#server.close();
+      this.#end();
       for (const socket of this.#backlog) this.#streamOf(socket).abort();
       this.#backlog.clear();
       if (this.#accepting.size > 0) this.#accepting.failAll(this.#whyClosed());

@@ -30,7 +30,10 @@ export interface SocketParts extends SocketAddresses {
   readonly tls?: TlsFacts | undefined;
 }
 
-/** What a cut write has left to the system is no whole message: a closed socket waits no longer for the other side to take it. */
+/**
+ * How long a closed socket waits for the other side: to take what a cut write has left, which is no whole message; and to say all it
+ * had to say, as what comes to a socket that is gone makes the system tear the connection, with what was written last.
+ */
 const linger = 1000;
 
 /** A connection through a socket of the system: TCP, TLS or unix. */
@@ -55,6 +58,7 @@ export class SocketStream implements ByteStream, SocketAddresses {
     this.#stream = new NodeDuplex(parts.duplex, `the connection with '${this.peer}'`, {
       tear: parts.tear,
       linger,
+      isSocket: true,
     });
   }
 
@@ -90,6 +94,11 @@ export class SocketStream implements ByteStream, SocketAddresses {
 
   abort(reason?: unknown): void {
     this.#stream.abort(reason);
+  }
+
+  /** @internal */
+  leaveAtOnce(): void {
+    this.#stream.leaveAtOnce();
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Uint8Array, undefined> {

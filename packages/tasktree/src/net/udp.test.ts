@@ -71,6 +71,44 @@ test("who waits in receive() gets a ClosedError when the socket is closed, and a
   for await (const _ of socket) assert.fail("it is closed");
 });
 
+test("C11c a loop over a UDP socket ends when its scope drains, though more is there; receive() goes on", async () => {
+  await using a = await openUdp();
+  await using b = await openUdp();
+  for (const first of [true, false]) {
+    await withCancelScope(async (scope) => {
+      if (first)
+        await withTaskGroup(async (group) => {
+          const looping = group.spawn(async () => {
+            for await (const _ of b) assert.fail("nobody has sent");
+          });
+          await until(() => b.statistics().receiving === 1);
+          scope.drain(60_000);
+          await looping;
+        });
+      else scope.drain(60_000);
+      await a.send(numbered(1), b);
+      await until(() => b.statistics().buffered === 1);
+      for await (const _ of b) assert.fail("it drains");
+      assert.equal((await b.receive()).bytes.length, 1);
+    });
+  }
+  assert.equal(b.statistics().receiving, 0);
+});
+
+test("a loop over a UDP socket gives what has come, then what comes", async () => {
+  await using a = await openUdp();
+  await using b = await openUdp();
+  await a.send(numbered(1), b);
+  await until(() => b.statistics().buffered === 1);
+  const lengths: number[] = [];
+  for await (const { bytes } of b) {
+    lengths.push(bytes.length);
+    if (lengths.length === 3) break;
+    await a.send(numbered(1 + lengths.length), b);
+  }
+  assert.deepEqual(lengths, [1, 2, 3]);
+});
+
 test("what the system refuses rejects, with its error as the cause", async () => {
   await using socket = await openUdp();
   const tooLong = await rejection(socket.send(new Uint8Array(70_000), socket));

@@ -1,7 +1,17 @@
 import { createSocket, type Socket } from "node:dgram";
 import { brief, BrokenError, checkOptions, ClosedError, InvalidStateError } from "../errors.ts";
 import { Deque } from "../internal/deque.ts";
-import { here, passed, quiet, refused, refusedIntake, WaitList } from "../lowlevel.ts";
+import {
+  currentScope,
+  drainingChoice,
+  here,
+  passed,
+  quiet,
+  refused,
+  refusedIntake,
+  WaitList,
+  waitForOne,
+} from "../lowlevel.ts";
 import { asStep } from "../streams/chunk-steps.ts";
 import { attempt } from "./connect.ts";
 import { checkAddress, checkAmount, shown } from "./check.ts";
@@ -173,15 +183,12 @@ export class UdpSocket implements AsyncDisposable {
   }
 
   /**
-   * Datagram after datagram, until the socket is closed.
+   * Datagram after datagram, until the socket is closed, or the scope around the loop drains: a server takes no more.
    *
    * Cancellation: Each step is a checkpoint and intake, nothing lost.
    */
   [Symbol.asyncIterator](): AsyncIterator<Datagram, undefined> {
-    return {
-      next: () =>
-        quiet(() => (this.#closed ? passed(asStep<Datagram>(undefined)) : this.receive().then(asStep, endIfClosed))),
-    };
+    return { next: () => this.#next() };
   }
 
   statistics(): UdpStatistics {
@@ -191,6 +198,27 @@ export class UdpSocket implements AsyncDisposable {
       receiving: this.#receivers.size,
       sending: this.#sending.size,
     };
+  }
+
+  #next(): Promise<IteratorResult<Datagram, undefined>> {
+    const node = here();
+    const refusal = refusedIntake(node);
+    if (refusal !== undefined) return refusal;
+    if (this.#closed || currentScope().draining) return passed(asStep<Datagram>(undefined), node);
+    return this.#inbox.size > 0 || this.#failure !== undefined
+      ? quiet(() => this.receive().then(asStep<Datagram>))
+      : quiet(() => this.#waitForNext());
+  }
+
+  async #waitForNext(): Promise<IteratorResult<Datagram, undefined>> {
+    const coming = { poll: () => undefined, line: this.#receivers, intake: true };
+    try {
+      const { index, value } = await waitForOne<Datagram | void>([coming, drainingChoice()]);
+      return asStep(index === 0 ? (value as Datagram) : undefined);
+    } catch (error) {
+      if (error instanceof ClosedError) return asStep<Datagram>(undefined);
+      throw error;
+    }
   }
 
   #send(bytes: Uint8Array, { host, port }: UdpAddress): Promise<void> {
@@ -229,9 +257,4 @@ export class UdpSocket implements AsyncDisposable {
   #broken(what: string, cause: Error): BrokenError {
     return new BrokenError(`Cannot ${what} ${this.#shown}: ${reasonOf(cause)}`, { cause });
   }
-}
-
-function endIfClosed(error: unknown): IteratorResult<Datagram, undefined> {
-  if (error instanceof ClosedError) return asStep<Datagram>(undefined);
-  throw error;
 }

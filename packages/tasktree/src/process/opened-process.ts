@@ -49,7 +49,7 @@ export class OpenedProcess implements Process, Waitable {
     this.command = command;
     this.pid = child.pid!;
     this.#grace = grace;
-    const named = (pipe: string) => ({ name: `the ${pipe} of ${this.#name}` });
+    const named = (pipe: string) => ({ name: `the ${pipe} of ${this.#name}`, owned: true });
     this.#stdin = child.stdin === null ? undefined : fromNodeWritable(child.stdin, named("stdin"));
     this.#stdout = child.stdout === null ? undefined : fromNodeReadable(child.stdout, named("stdout"));
     this.#stderr = child.stderr === null ? undefined : fromNodeReadable(child.stderr, named("stderr"));

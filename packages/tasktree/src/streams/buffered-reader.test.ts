@@ -84,10 +84,11 @@ test("N1 BufferedReader gives what was written, however it is asked and in whate
           at += chunk.length;
         } else {
           const lines = how === 3 ? 1 : 1 + random(9);
-          for (let line = 0; line < lines && at < all.length; line++) {
+          for (let count = 0; count < lines && at < all.length; count++) {
             const end = all.indexOf(10, at);
             const stop = end === -1 ? all.length : end;
-            const wanted = text(all.subarray(at, stop))!.replace(/\r$/, "");
+            const line = text(all.subarray(at, stop))!;
+            const wanted = end === -1 ? line : line.replace(/\r$/, "");
             assert.equal(await reader.readLine(), wanted, place);
             at = Math.min(stop + 1, all.length);
           }
@@ -110,6 +111,11 @@ test("N1 lines() ends lines at \\n and \\r\\n, wherever chunks end, and gives a 
   }
   assert.deepEqual(await linesOf(await readerOf("")), []);
   assert.deepEqual(await linesOf(await readerOf("\n")), [""]);
+});
+
+test("N1 a \\r without a \\n behind it is part of its line, of the last one too", async () => {
+  for (let size = 1; size <= 7; size++)
+    assert.deepEqual(await linesOf(await readerOf("a\r\r\nb\r", size)), ["a\r", "b\r"]);
 });
 
 test("N1 lines() gives many lines of many chunks in order", async () => {
@@ -241,7 +247,7 @@ test("N7 readUntil() that meets the end tells what had come, and leaves it there
 
 test("N7 a line of as many bytes as the limit is read, one of more is an error and stays, in whatever pieces", async () => {
   for (let size = 1; size <= 9; size++) {
-    for (const end of ["", "\nmore"]) {
+    for (const end of ["", "\nmore", "\r\nmore"]) {
       const fits = await readerOf(`abcde${end}`, size, { limit: 5 });
       assert.equal(await fits.readLine(), "abcde");
       const long = await readerOf(`abcdef${end}`, size, { limit: 5 });
@@ -252,6 +258,8 @@ test("N7 a line of as many bytes as the limit is read, one of more is an error a
       }
       assert.equal(text(await long.readAll()), `abcdef${end}`);
     }
+    for (const tooLong of ["abcde\r", "abcde\rf\n"])
+      await assert.rejects((await readerOf(tooLong, size, { limit: 5 })).readLine(), LimitExceededError);
   }
 });
 

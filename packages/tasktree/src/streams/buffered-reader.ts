@@ -5,7 +5,7 @@ import { here, passed, quiet, refused } from "../lowlevel.ts";
 import type { ByteSource, ByteSourceStatistics } from "./byte-stream.ts";
 import { asStep, chunksOf } from "./chunk-steps.ts";
 import { checkSource } from "./ends.ts";
-import { LineDecoder } from "./line-decoder.ts";
+import { carriageReturn, LineDecoder } from "./line-decoder.ts";
 
 export interface BufferedReaderOptions {
   /** How many bytes a line, or what is read up to a delimiter, may have: a whole number from 1 (default 65,536), or Infinity. */
@@ -139,12 +139,12 @@ export class BufferedReader implements ByteSource {
   }
 
   /**
-   * The next line, without its end: `\n` or `\r\n`. The last one needs none. `undefined` if nothing more comes. A byte order mark
+   * The next line, without its end: `\n` or `\r\n`. The last one needs none, a lone `\r` is part of the line. `undefined` if nothing more comes. A byte order mark
    * at the beginning of it all is left out.
    *
    * Cancellation: Checkpoint, nothing lost: if this call is cancelled, what has come is there for the next one.
    *
-   * @throws {LimitExceededError} If more bytes than the reader's limit have come without a `\n`. They are still there.
+   * @throws {LimitExceededError} If it has more bytes than the reader's limit, its end not counted. They are still there.
    * @throws {TypeError} If the line is not valid in its encoding, and the reader was made `fatal`. It is still there.
    */
   readLine(): Promise<string | undefined> {
@@ -258,12 +258,19 @@ export class BufferedReader implements ByteSource {
     return (ended) => {
       const { size } = this.#queue;
       const end = this.#queue.indexOf(newline, searched);
-      if ((end === -1 ? size : end) > this.#limit) throw this.#tooLong("a line", this.#limit);
+      if (this.#isTooLong(end === -1 ? size : end, end !== -1 || !ended)) throw this.#tooLong("a line", this.#limit);
       if (end !== -1) return this.#decode(end, end + 1);
       searched = size;
       if (!ended) return more;
       return size === 0 ? undefined : this.#decode(size, size);
     };
+  }
+
+  /** A `\r` is not counted where a `\n` stands behind it, or may come. */
+  #isTooLong(length: number, mayEndHere: boolean): boolean {
+    if (length <= this.#limit) return false;
+    const last = mayEndHere && length === this.#limit + 1 ? this.#queue.view(length - 1, length)[0] : undefined;
+    return last !== carriageReturn;
   }
 
   #takeLineStep(): Take<IteratorResult<string, undefined>> {
@@ -299,7 +306,7 @@ export class BufferedReader implements ByteSource {
   }
 
   #decode(length: number, taken: number): string {
-    const line = this.#decoder.decode(length, this.#bytesRead);
+    const line = this.#decoder.decode(length, this.#bytesRead, taken > length);
     this.#queue.drop(taken);
     this.#bytesRead += taken;
     return line;

@@ -33,13 +33,16 @@ export class LineDecoder {
     }
   }
 
-  /** The line made of the first `length` bytes in the queue; `position` bytes were read before. */
-  decode(length: number, position: number): string {
+  /**
+   * The line made of the first `length` bytes in the queue; `position` bytes were read before. Behind a `whole` one stands its `\n`;
+   * only there is a `\r` part of the line's end.
+   */
+  decode(length: number, position: number, whole: boolean): string {
     if (position !== this.#position || this.#at > this.#text.length) this.#decodeMore(length, position);
     const found = this.#text.indexOf("\n", this.#at);
     const next = found === -1 ? this.#text.length : found;
-    const end = next > this.#at && this.#text.charCodeAt(next - 1) === carriageReturn ? next - 1 : next;
-    const line = this.#text.slice(this.#at, end);
+    const returns = whole && next > this.#at && this.#text.charCodeAt(next - 1) === carriageReturn;
+    const line = this.#text.slice(this.#at, returns ? next - 1 : next);
     this.#at = next + 1;
     this.#position = position + length + 1;
     return line;
@@ -67,5 +70,5 @@ export class LineDecoder {
 }
 
 const newline = 10;
-const carriageReturn = 13;
+export const carriageReturn = 13;
 const byteOrderMark = 0xfeff;

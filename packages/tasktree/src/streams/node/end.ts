@@ -6,7 +6,7 @@
  */
 import { finished, type Duplex, type Readable, type Writable } from "node:stream";
 import { BrokenError, BusyError, ClosedError } from "../../errors.ts";
-import { now, passed, Timer, WaitList } from "../../lowlevel.ts";
+import { bound, now, passed, Timer, WaitList } from "../../lowlevel.ts";
 
 /** One direction of a Node stream. */
 export interface NodeHalf {
@@ -21,8 +21,13 @@ export type Tear = (reason: unknown) => void;
 
 export interface NodeEndOptions {
   readonly tear?: Tear | undefined;
-  /** How long `close()` waits for what is under way, in milliseconds, until it tears; default: as long as it takes. */
+  /**
+   * For a socket: how long after `close()` it is there at most, in milliseconds. What is still under way then is torn. Default: as
+   * long as it takes to say everything, and no longer.
+   */
   readonly linger?: number | undefined;
+  /** Whether `close()` tells an error that nothing else has told. */
+  readonly tells?: boolean | undefined;
 }
 
 export class NodeEnd {
@@ -33,19 +38,25 @@ export class NodeEnd {
   readonly #closers: WaitList;
   readonly #tear: Tear | undefined;
   readonly #linger: number;
+  readonly #tells: boolean;
   #patience: Timer | undefined = undefined;
   #closed = false;
+  /** `close()` has begun, and the stream is not gone. */
+  #closing = false;
   #abortReason: unknown = undefined;
   #broken: { readonly why: string; readonly cause: unknown } | undefined = undefined;
+  /** Somebody got an error that says what is broken. */
+  #told = false;
 
   constructor(stream: Readable | Writable | Duplex, name: string, options: NodeEndOptions = {}) {
     this.#stream = stream;
     this.name = name;
     this.#tear = options.tear;
     this.#linger = options.linger ?? Infinity;
+    this.#tells = options.tells ?? false;
     this.#closers = new WaitList({
       describe: () => `the end of ${this.name}`,
-      left: () => this.#force(undefined),
+      left: () => this.#giveUp(),
     });
     stream.on("error", (error) => this.lose(error.message, error));
     stream.on("close", () => this.lose("it was destroyed"));
@@ -68,8 +79,9 @@ export class NodeEnd {
 
   /** It is gone, as `why` says. */
   lose(why: string, cause?: unknown): void {
-    if (this.isGone) return;
+    if (this.#broken !== undefined || (this.#closed && cause === undefined)) return;
     this.#broken = { why, cause };
+    if (this.#closed) return; // it is for close() to tell
     for (const half of this.#halves) if (!half.over) half.fail();
   }
 
@@ -81,6 +93,7 @@ export class NodeEnd {
 
   whyBroken(what: string): Error | undefined {
     if (this.#broken === undefined) return undefined;
+    this.#told = true;
     const { why, cause } = this.#broken;
     return new BrokenError(`Cannot ${what} ${this.name}: ${why}`, { cause });
   }
@@ -95,19 +108,33 @@ export class NodeEnd {
 
   /** `begin` sees to it that the stream is destroyed when everything is said. */
   close(begin: () => void): Promise<void> {
-    if (this.#closed) return passed();
+    if (this.#closed) return this.#closing ? this.#closers.wait(undefined, { exempt: true }) : passed();
     const lost = this.#broken !== undefined;
     this.#leave();
     if (lost) this.#stream.destroy();
-    if (this.#stream.destroyed) return passed();
+    if (this.#stream.destroyed) return this.#over();
+    this.#closing = true;
     const gone = this.#closers.wait(undefined, { exempt: true });
     finished(this.#stream, this.#gone);
     begin();
-    if (this.#linger < Infinity && !this.#stream.destroyed) {
-      this.#patience = new Timer(() => this.#force(undefined));
+    if (this.#linger < Infinity && this.#closing && !this.#stream.destroyed) {
+      this.#patience = new Timer(() => this.#giveUp());
       this.#patience.set(now() + this.#linger);
     }
     return gone;
+  }
+
+  /** Lets who closes it go on; the stream is destroyed later, and keeps no program alive until then. */
+  lingerUnseen(): void {
+    this.#gone();
+    (this.#stream as { unref?(): void }).unref?.();
+    const timer = later(() => this.#stream.destroy(), this.#linger).unref();
+    this.#stream.once("close", () => clearTimeout(timer));
+  }
+
+  destroy(): void {
+    this.#stream.destroy();
+    if (!tellsOfClose(this.#stream)) this.#gone();
   }
 
   abort(reason: unknown): void {
@@ -128,8 +155,36 @@ export class NodeEnd {
     else this.#stream.destroy(reason instanceof Error ? reason : undefined);
   }
 
+  /** Nobody waits any longer for the other side to take, or to say, everything. */
+  #giveUp(): void {
+    if ((this.#stream as Writable).writableFinished) this.destroy();
+    else this.#force(undefined);
+  }
+
+  #over(): Promise<void> {
+    const error = this.#untold();
+    return error === undefined ? passed() : Promise.reject(error);
+  }
+
+  #untold(): Error | undefined {
+    const isUntold = this.#tells && !this.#told && this.#broken?.cause !== undefined;
+    return isUntold ? this.whyBroken("close") : undefined;
+  }
+
   readonly #gone = (): void => {
+    if (!this.#closing) return;
+    this.#closing = false;
     this.#patience?.set(Infinity);
-    this.#closers.wakeAll();
+    const error = this.#closers.size > 0 ? this.#untold() : undefined;
+    if (error === undefined) this.#closers.wakeAll();
+    else this.#closers.failAll(error);
   };
+}
+
+const later = bound((call: () => void, ms: number) => setTimeout(call, ms));
+
+/** Node says it nowhere else: such a stream never emits 'close', also when it is destroyed before its end. */
+function tellsOfClose(stream: object): boolean {
+  const { _readableState, _writableState } = stream as Record<string, { readonly emitClose?: boolean } | undefined>;
+  return (_readableState ?? _writableState)?.emitClose !== false;
 }

@@ -18,6 +18,8 @@ import {
   withTaskGroup,
 } from "../../index.ts";
 import { memoryStreamPair } from "../index.ts";
+import { NodeDuplex } from "./duplex.ts";
+import { lowestMark } from "./outlet.ts";
 import { fromNodeDuplex, fromNodeReadable, fromNodeWritable, toNodeStream } from "./index.ts";
 
 async function until(condition: () => boolean): Promise<void> {
@@ -97,6 +99,58 @@ test("N1 a stream that gives something else than bytes is broken by it", async (
   assert.match(String((error as Error).cause), /TypeError: Cannot read "text" from a Node stream: wanted bytes/);
 });
 
+test("C3a N2 a step of an iteration that is cut takes nothing, and a second reader is refused", async () => {
+  const passing = new PassThrough();
+  const source = fromNodeReadable(passing);
+  const steps = source[Symbol.asyncIterator]();
+  assert.equal(await moveOnAfter(5, () => steps.next()), undefined);
+  await withTaskGroup(async (group) => {
+    const reading = group.spawn(() => steps.next());
+    await until(() => source.statistics().reading);
+    await assert.rejects(source.read(), BusyError);
+    await assert.rejects(steps.next(), BusyError);
+    passing.write("a");
+    assert.deepEqual(await reading, { done: false, value: new Uint8Array([97]) });
+  });
+  await withCancelScope(async (scope) => {
+    scope.cancel();
+    await assert.rejects(steps.next(), CancelledError);
+  });
+  passing.end("b");
+  assert.equal(await all(source), "b");
+  assert.deepEqual([await steps.next(), source.statistics().bytesRead], [{ done: true, value: undefined }, 2]);
+  await source.close();
+  await assert.rejects(steps.next(), ClosedError);
+});
+
+test("N1 what a socket pushes while somebody waits comes behind what it has pushed before", async () => {
+  const socket = new Duplex({ read() {} });
+  const stream = new NodeDuplex(socket, "a socket", { isSocket: true });
+  let sent = 0;
+  const push = (length: number): boolean => {
+    sent += length;
+    return socket.push(numbered(length, sent - length));
+  };
+  const first = stream.read();
+  assert.equal(push(10), true);
+  assert.deepEqual(await first, numbered(10));
+  for (let i = 0; i < 3; i++) push(40_000);
+  await until(() => stream.statistics().buffered === 80_000);
+  assert.equal(socket.readableLength, 40_000); // the third one stays with the socket, which has been paused
+  assert.deepEqual(await stream.read(Infinity), numbered(80_000, 10));
+  const waiting = stream.read(Infinity);
+  push(5);
+  assert.deepEqual(await waiting, numbered(40_000, 80_010));
+  assert.deepEqual(await stream.read(), numbered(5, 120_010));
+  const few = stream.read(2);
+  push(3);
+  assert.deepEqual([await few, await stream.read()], [numbered(2, 120_015), numbered(1, 120_017)]);
+  const last = stream.read();
+  socket.push(null);
+  assert.equal(await last, undefined);
+  stream.abort();
+});
+
 test("C3a N2 read() cut takes nothing, and a second reader is refused", async () => {
   const passing = new PassThrough();
   const source = fromNodeReadable(passing);
@@ -143,49 +197,57 @@ class Slow extends Writable {
   }
 }
 
-test("N4 fromNodeWritable() gives the stream 64 KiB at a time, each when the one before is gone", async () => {
-  const slow = new Slow();
-  const sink = fromNodeWritable(slow);
-  await withTaskGroup(async (group) => {
-    const writing = group.spawn(() => sink.write(new Uint8Array(100_000)));
-    await until(() => slow.pieces.length === 1);
-    assert.deepEqual([slow.writableLength, sink.bytesWritten, sink.statistics().writing], [65_536, 65_536, true]);
-    await assert.rejects(sink.write(numbered(1)), BusyError);
-    await assert.rejects(sink.closeWriting(), BusyError);
-    slow.done!();
-    await until(() => slow.pieces.length === 2);
-    slow.done!();
-    await writing;
-  });
-  assert.deepEqual(slow.pieces, [65_536, 34_464]);
-});
+/** What tells that a piece is gone: with the lowest mark no callback is needed. */
+const tellers: Record<string, { highWaterMark?: number }> = {
+  "a callback": {},
+  "'drain'": { highWaterMark: lowestMark },
+};
 
-test("N4 C3a a write behind one that was cut waits for its last piece, and is nowhere if it is cut too", async () => {
-  const slow = new Slow();
-  const sink = fromNodeWritable(slow);
-  await moveOnAfter(5, () => sink.write(new Uint8Array(100_000)));
-  await moveOnAfter(5, () => sink.write(new Uint8Array(7)));
-  assert.deepEqual([slow.pieces, sink.bytesWritten, slow.writableLength], [[65_536], 65_536, 65_536]);
-  await withTaskGroup(async (group) => {
-    const writing = group.spawn(() => sink.write(new Uint8Array(9)));
-    await until(() => sink.statistics().writing);
-    slow.done!();
-    await until(() => slow.pieces.length === 2);
-    slow.done!();
-    await writing;
+for (const [teller, mark] of Object.entries(tellers)) {
+  test(`N4 fromNodeWritable() gives the stream 64 KiB at a time, each when the one before is gone, as ${teller} tells`, async () => {
+    const slow = new Slow(mark);
+    const sink = fromNodeWritable(slow);
+    await withTaskGroup(async (group) => {
+      const writing = group.spawn(() => sink.write(new Uint8Array(100_000)));
+      await until(() => slow.pieces.length === 1);
+      assert.deepEqual([slow.writableLength, sink.bytesWritten, sink.statistics().writing], [65_536, 65_536, true]);
+      await assert.rejects(sink.write(numbered(1)), BusyError);
+      await assert.rejects(sink.closeWriting(), BusyError);
+      slow.done!();
+      await until(() => slow.pieces.length === 2);
+      slow.done!();
+      await writing;
+    });
+    assert.deepEqual(slow.pieces, [65_536, 34_464]);
   });
-  assert.deepEqual([slow.pieces, sink.bytesWritten], [[65_536, 9], 65_545]);
-});
 
-test("N5 a write that fails at once rejects: it has not just been taken over", async () => {
-  const wrong = new Error("full");
-  const sink = fromNodeWritable(new Writable({ write: (_chunk, _encoding, done) => done(wrong) }));
-  const error = await rejection(sink.write(numbered(3)));
-  assert.ok(error instanceof BrokenError);
-  assert.equal(error.cause, wrong);
-  await assert.rejects(sink.write(numbered(3)), BrokenError);
-  await sink.close();
-});
+  test(`N4 C3a a write behind one that was cut waits for its last piece, and is nowhere if it is cut too, as ${teller} tells`, async () => {
+    const slow = new Slow(mark);
+    const sink = fromNodeWritable(slow);
+    await moveOnAfter(5, () => sink.write(new Uint8Array(100_000)));
+    await moveOnAfter(5, () => sink.write(new Uint8Array(7)));
+    assert.deepEqual([slow.pieces, sink.bytesWritten, slow.writableLength], [[65_536], 65_536, 65_536]);
+    await withTaskGroup(async (group) => {
+      const writing = group.spawn(() => sink.write(new Uint8Array(9)));
+      await until(() => sink.statistics().writing);
+      slow.done!();
+      await until(() => slow.pieces.length === 2);
+      slow.done!();
+      await writing;
+    });
+    assert.deepEqual([slow.pieces, sink.bytesWritten], [[65_536, 9], 65_545]);
+  });
+
+  test(`N5 a write that fails at once rejects where ${teller} tells: it has not just been taken over`, async () => {
+    const wrong = new Error("full");
+    const sink = fromNodeWritable(new Writable({ ...mark, write: (_chunk, _encoding, done) => done(wrong) }));
+    const error = await rejection(sink.write(numbered(3)));
+    assert.ok(error instanceof BrokenError);
+    assert.equal(error.cause, wrong);
+    await assert.rejects(sink.write(numbered(3)), BrokenError);
+    await sink.close();
+  });
+}
 
 test("N5 abort() destroys the stream with its reason, and ends a write that waits", async () => {
   const slow = new Slow();
@@ -234,6 +296,129 @@ test("N3 fromNodeDuplex() half-closes, and reads on", async () => {
   await stream.closeWriting();
   await assert.rejects(stream.write(numbered(1)), ClosedError);
   assert.equal(await all(stream), "HELLO!");
+});
+
+test("N1 what a stream gives is read as a copy: nobody's own array is changed, neither by reading nor by the reader", async () => {
+  const [long, short] = [Buffer.alloc(1000, "A"), Buffer.alloc(50, "B")];
+  const source = fromNodeReadable(Readable.from([long, short, short]));
+  assert.equal((await source.read(900))!.length, 900);
+  assert.equal(await all(source), `${"A".repeat(100)}${"B".repeat(100)}`);
+  assert.deepEqual([long, short], [Buffer.alloc(1000, "A"), Buffer.alloc(50, "B")]);
+  const whole = Buffer.alloc(20_000, "C");
+  const waiting = fromNodeReadable(Readable.from([whole]));
+  (await waiting.read())!.fill(0);
+  assert.equal(whole[0], "C".charCodeAt(0));
+});
+
+test("N1 an array that was written is the caller's again, whatever the stream keeps", async () => {
+  const kept: Buffer[] = [];
+  const hoard = new Writable({
+    write(chunk: Buffer, _, done) {
+      kept.push(chunk);
+      done();
+    },
+  });
+  await using sink = fromNodeWritable(hoard);
+  const bytes = Buffer.from("hello");
+  await sink.write(bytes);
+  bytes.fill("x");
+  assert.equal(kept.toString(), "hello");
+});
+
+test("N1 what is owned is neither copied when it is read, nor when it is written", async () => {
+  const passing = new PassThrough();
+  await using echo = fromNodeDuplex(passing, { owned: true });
+  const bytes = Buffer.from("hello");
+  await echo.write(bytes);
+  bytes.fill("x");
+  const read = (await echo.read())!;
+  assert.equal(Buffer.from(read).toString(), "xxxxx");
+});
+
+/** A writable that takes everything, and fails at its end. */
+function failingAtEnd(wrong: Error): Writable {
+  return new Writable({
+    write: (_chunk, _encoding, done) => done(),
+    final: (done) => void setImmediate(done, wrong),
+  });
+}
+
+test("N5 closeWriting() of a sink waits until the stream has finished, and tells its error; close() does not tell it again", async () => {
+  const wrong = new Error("refused");
+  const sink = fromNodeWritable(failingAtEnd(wrong));
+  await sink.write(numbered(1));
+  const error = await rejection(sink.closeWriting());
+  assert.ok(error instanceof BrokenError);
+  assert.deepEqual([error.message, error.cause], ["Cannot close the writing of a Node stream: refused", wrong]);
+  await assert.rejects(sink.closeWriting(), BrokenError);
+  await sink.close();
+  let finished = false;
+  const slow = fromNodeWritable(
+    new Writable({
+      final: (done) =>
+        void setTimeout(() => {
+          finished = true;
+          done();
+        }, 10),
+    }),
+  );
+  await slow.closeWriting();
+  assert.ok(finished);
+  await slow.closeWriting();
+  await slow.close();
+});
+
+test("N3 close() ends a closeWriting() that waits", async () => {
+  const sink = fromNodeWritable(new Writable({ final() {} }));
+  await withTaskGroup(async (group) => {
+    const closing = group.attempt(() => sink.closeWriting());
+    await pause(5);
+    sink.abort();
+    await assert.rejects(Promise.resolve(closing), ClosedError);
+  });
+});
+
+test("N5 close() of a sink tells an error that nothing else has told: at the end, or of a write that was cut", async () => {
+  const wrong = new Error("refused");
+  const sink = fromNodeWritable(failingAtEnd(wrong));
+  await sink.write(numbered(1));
+  const error = await rejection(sink.close());
+  assert.ok(error instanceof BrokenError);
+  assert.deepEqual([error.message, error.cause], ["Cannot close a Node stream: refused", wrong]);
+  await sink.close();
+
+  for (const meanwhile of [0, 20]) {
+    const disk = new Writable({ write: (_chunk, _encoding, done) => void setTimeout(done, 10, wrong) });
+    const cut = fromNodeWritable(disk);
+    await moveOnAfter(1, () => cut.write(numbered(1)));
+    await pause(meanwhile);
+    assert.equal(((await rejection(cut.close())) as Error).cause, wrong);
+  }
+  const duplex = fromNodeDuplex(new Duplex({ read() {}, final: (done) => done(wrong) }));
+  assert.equal(((await rejection(duplex.close())) as Error).cause, wrong);
+});
+
+test("N3 close() resolves for a stream that never says that it is closed", async () => {
+  const emitClose = false;
+  await fromNodeReadable(new Readable({ read() {}, emitClose })).close();
+  await fromNodeWritable(new Writable({ write() {}, emitClose })).close();
+  await fromNodeDuplex(new Duplex({ read() {}, write() {}, emitClose })).close();
+});
+
+test("C3d a second close() waits as the first one does", async () => {
+  let finished = false;
+  const slow = new Writable({
+    final: (done) =>
+      void setTimeout(() => {
+        finished = true;
+        done();
+      }, 20),
+  });
+  const sink = fromNodeWritable(slow);
+  const first = sink.close();
+  await sink.close();
+  assert.ok(finished);
+  await first;
 });
 
 test("what is no stream of Node is refused", () => {

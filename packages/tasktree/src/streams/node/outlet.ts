@@ -7,6 +7,11 @@ import type { NodeEnd, NodeHalf } from "./end.ts";
 /** What Node is given at once, at most: so far is a writer ahead of the system's own buffers. */
 const most = 65_536;
 
+/** The high-water mark with which a stream counts as full while it has anything. */
+export const lowestMark = 1;
+
+const toClose = "close the writing of";
+
 /** What waits to be written. */
 interface Outgoing {
   rest: Uint8Array;
@@ -21,17 +26,28 @@ interface Outgoing {
 export class NodeOutlet implements NodeHalf {
   readonly #writable: Writable;
   readonly #end: NodeEnd;
+  readonly #owned: boolean;
   readonly #writer: WaitList<void, Outgoing>;
+  readonly #finishers: WaitList;
   #bytesWritten = 0;
   #saidAll = false;
+  /** For Node to tell when it has let a piece go; undefined if 'drain' does. */
+  readonly #told: (() => void) | undefined;
   /** Node still has some of the last piece. */
   #underWay = false;
 
-  constructor(writable: Writable, end: NodeEnd) {
+  /** What is not `owned` may keep what it is given: it gets copies. */
+  constructor(writable: Writable, end: NodeEnd, owned: boolean) {
+    this.#owned = owned;
     this.#writable = writable;
     this.#end = end;
     this.#writer = new WaitList({ describe: () => `room in ${end.name}` });
+    this.#finishers = new WaitList({ describe: () => `the end of ${end.name}` });
     end.add(this);
+    // With such a mark 'drain' tells of all that was not gone at once; what was needs no callback then, which costs a tick.
+    const drains = writable.writableHighWaterMark === lowestMark;
+    if (drains) writable.on("drain", this.#gone);
+    this.#told = drains ? undefined : this.#gone;
   }
 
   get over(): boolean {
@@ -57,21 +73,29 @@ export class NodeOutlet implements NodeHalf {
   }
 
   closeWriting(): Promise<void> {
-    const what = "close the writing of";
     const refusal = refused();
     if (refusal !== undefined) return refusal;
-    if (this.#end.isClosed || !this.#saidAll) {
-      const error = this.#end.whyGone(what);
-      if (error !== undefined) return Promise.reject(error);
-    }
-    if (this.#writer.size > 0) return Promise.reject(this.#end.whyBusy(what, "write"));
+    const error = this.#whyNotClose(!this.#saidAll);
+    if (error !== undefined) return Promise.reject(error);
     this.sayAll();
     return passed();
   }
 
+  /** As `closeWriting()`, and waits until the stream has taken everything. */
+  finish(): Promise<void> {
+    const refusal = refused();
+    if (refusal !== undefined) return refusal;
+    const error = this.#whyNotClose(!this.over);
+    if (error !== undefined) return Promise.reject(error);
+    this.sayAll();
+    return this.over ? passed() : this.#finishers.wait();
+  }
+
   sayAll(): void {
-    if (!this.#saidAll) this.#writable.end();
+    if (this.#saidAll) return;
     this.#saidAll = true;
+    this.#writable.once("finish", () => this.#finishers.wakeAll());
+    this.#writable.end();
   }
 
   statistics(): ByteSinkStatistics {
@@ -80,6 +104,7 @@ export class NodeOutlet implements NodeHalf {
 
   fail(): void {
     if (this.#writer.size > 0) this.#writer.failAll(this.#whyNotWrite());
+    if (this.#finishers.size > 0) this.#finishers.failAll(this.#end.whyGone(toClose));
   }
 
   /** Gives Node piece after piece until one is not gone at once; what is left. */
@@ -90,7 +115,7 @@ export class NodeOutlet implements NodeHalf {
       rest = rest.subarray(piece.length);
       this.#bytesWritten += piece.length;
       this.#underWay = true;
-      this.#writable.write(piece, this.#gone);
+      this.#writable.write(this.#owned ? piece : new Uint8Array(piece), this.#told);
       // Where an error is known already, the event that tells it is still to come.
       this.#underWay = this.#writable.writableLength > 0 || this.#writable.errored !== null;
     } while (rest.length > 0 && !this.#underWay);
@@ -106,6 +131,12 @@ export class NodeOutlet implements NodeHalf {
     if (outgoing.rest.length > 0) outgoing.rest = this.#give(outgoing.rest);
     if (!this.#underWay) this.#writer.wake();
   };
+
+  /** What has happened to the stream matters to who has still something to say. */
+  #whyNotClose(hasMore: boolean): Error | undefined {
+    const gone = this.#end.isClosed || hasMore ? this.#end.whyGone(toClose) : undefined;
+    return gone ?? (this.#writer.size > 0 ? this.#end.whyBusy(toClose, "write") : undefined);
+  }
 
   #whyNotWrite(): Error | undefined {
     if (!this.#end.isGone && !this.#saidAll && this.#writable.writable) return undefined;

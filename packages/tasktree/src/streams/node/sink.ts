@@ -6,10 +6,10 @@ import { checkNodeStream, type NodeStreamOptions } from "./source.ts";
 
 /**
  * A writable stream of Node as a sink for bytes. It is the sink's from then on. A write resolves when the stream has taken its
- * bytes over, 64 KiB of them at a time; so nothing piles up in Node. `close()` ends it, and waits until it has finished; `abort()`
- * destroys it. Its errors come as the cause of `BrokenError`.
+ * bytes over, 64 KiB of them at a time; so nothing piles up in Node. `close()` and `closeWriting()` end it, and wait until it has
+ * finished; `abort()` destroys it. Its errors come as the cause of `BrokenError`; one that no other call has told is told by `close()`.
  *
- * The array of a write that was cut is still the stream's, as far as `bytesWritten` says that it was taken over.
+ * The array of a write that was cut is still the stream's if it is `owned`, as far as `bytesWritten` says that it was taken over.
  *
  * @throws {TypeError} If it is not a writable stream.
  * @example
@@ -25,16 +25,16 @@ import { checkNodeStream, type NodeStreamOptions } from "./source.ts";
  */
 export function fromNodeWritable(writable: Writable, options: NodeStreamOptions = {}): ByteSink {
   checkNodeStream("writable", writable, "on", "write", "end");
-  return new NodeSink(writable, options.name ?? "a Node stream");
+  return new NodeSink(writable, options);
 }
 
 class NodeSink implements ByteSink {
   readonly #end: NodeEnd;
   readonly #outlet: NodeOutlet;
 
-  constructor(writable: Writable, name: string) {
-    this.#end = new NodeEnd(writable, name);
-    this.#outlet = new NodeOutlet(writable, this.#end);
+  constructor(writable: Writable, { name = "a Node stream", owned = false }: NodeStreamOptions) {
+    this.#end = new NodeEnd(writable, name, { tells: true });
+    this.#outlet = new NodeOutlet(writable, this.#end, owned);
     this.#end.lookBack();
   }
 
@@ -51,7 +51,7 @@ class NodeSink implements ByteSink {
   }
 
   closeWriting(): Promise<void> {
-    return this.#outlet.closeWriting();
+    return this.#outlet.finish();
   }
 
   close(): Promise<void> {

@@ -1,13 +1,17 @@
 import type { Readable } from "node:stream";
 import { brief } from "../../errors.ts";
 import type { ByteSource, ByteSourceStatistics } from "../byte-stream.ts";
-import { chunksOf } from "../chunk-steps.ts";
 import { NodeEnd } from "./end.ts";
 import { NodeInlet } from "./inlet.ts";
 
 export interface NodeStreamOptions {
   /** For reports and errors. */
   readonly name?: string;
+  /**
+   * Nobody else has the arrays that the stream gives, and it needs those that it was given no longer than its callback says; so they
+   * need not be copied. It is so with the system's sockets and pipes. Default false.
+   */
+  readonly owned?: boolean;
 }
 
 /**
@@ -28,7 +32,7 @@ export interface NodeStreamOptions {
  */
 export function fromNodeReadable(readable: Readable, options: NodeStreamOptions = {}): ByteSource {
   checkNodeStream("readable", readable, "on", "resume", "pause");
-  return new NodeSource(readable, options.name ?? "a Node stream");
+  return new NodeSource(readable, options);
 }
 
 /** @throws {TypeError} If a stream has not got the methods that one of its kind has. */
@@ -39,14 +43,12 @@ export function checkNodeStream(kind: string, stream: unknown, ...methods: reado
 }
 
 class NodeSource implements ByteSource {
-  readonly #readable: Readable;
   readonly #end: NodeEnd;
   readonly #inlet: NodeInlet;
 
-  constructor(readable: Readable, name: string) {
-    this.#readable = readable;
+  constructor(readable: Readable, { name = "a Node stream", owned = false }: NodeStreamOptions) {
     this.#end = new NodeEnd(readable, name);
-    this.#inlet = new NodeInlet(readable, this.#end);
+    this.#inlet = new NodeInlet(readable, this.#end, owned);
     this.#end.lookBack();
   }
 
@@ -59,7 +61,7 @@ class NodeSource implements ByteSource {
   }
 
   close(): Promise<void> {
-    return this.#end.close(() => this.#readable.destroy());
+    return this.#end.close(() => this.#end.destroy());
   }
 
   abort(reason?: unknown): void {
@@ -67,7 +69,7 @@ class NodeSource implements ByteSource {
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Uint8Array, undefined> {
-    return chunksOf(this);
+    return this.#inlet.steps();
   }
 
   [Symbol.asyncDispose](): Promise<void> {

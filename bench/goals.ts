@@ -7,7 +7,7 @@ export type Target = {
   peer: string;
   /** The peer it is compared with, or the scenario with fewer operations; none for a figure of its own. */
   over?: { peer: string } | { scenario: string };
-  figure: "cpu" | "held" | "peakRss";
+  figure: "cpu" | "wall" | "held" | "peakRss";
   atMost: number;
 };
 
@@ -20,6 +20,15 @@ const toRaw = (scenario: string, atMost: number, peer = "tasktree", label?: stri
   figure: "cpu",
   atMost,
   ...(label === undefined ? {} : { label }),
+});
+
+const wall = (scenario: string, peer: string, atMost: number): Target => ({
+  label: `wall over ${peer}`,
+  scenario,
+  peer: "tasktree",
+  over: { peer },
+  figure: "wall",
+  atMost,
 });
 
 const million = (scenario: string, atMost: number): Target => ({
@@ -93,6 +102,16 @@ export const goals: Goal[] = [
     ],
   },
   { row: "channel, capacity 1", targets: [toRaw("channel-1", 1.4)] },
+  { row: "HTTP server with a trivial handler, over node:http", targets: [toRaw("http-hello", 1.25)] },
+  {
+    row: "echo server by TCP, over node:net; its requests per second",
+    targets: [
+      toRaw("tcp-echo", 1.15, "tasktree", "cpu"),
+      wall("tcp-echo", "asyncio", 1),
+      wall("tcp-echo", "effect", 1),
+      wall("tcp-echo", "uvloop", 1.1),
+    ],
+  },
 ];
 
 export const goalScenarios: Set<string> = new Set(

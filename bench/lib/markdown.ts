@@ -68,7 +68,9 @@ function measure(target: Target, { rows }: Measured): Ratio | undefined {
   if (row === undefined) return undefined;
   if (target.figure === "held") return row.heldBytes === null ? undefined : constant(row.heldBytes, row.rounds);
   if (target.figure === "peakRss") return constant(row.peakRssMb, row.rounds);
-  if (target.over !== undefined && "peer" in target.over) return row.ratios[target.over.peer];
+  if (target.over !== undefined && "peer" in target.over) {
+    return (target.figure === "wall" ? row.wallRatios : row.ratios)[target.over.peer];
+  }
   const smaller = rows.get(target.over!.scenario)?.find(({ peer }) => peer === target.peer);
   return smaller && constant(row.cpuNs / smaller.cpuNs, Math.min(row.rounds, smaller.rounds));
 }

@@ -9,23 +9,31 @@ export type Row = {
   wallNs: number;
   /** Processor time as a multiple of that peer's. */
   ratios: Record<string, Ratio>;
+  /** Wall time as a multiple of that peer's, where wall time is what counts: of servers. */
+  wallRatios: Record<string, Ratio>;
   heldBytes: number | null;
   peakRssMb: number;
 };
 
 const BASELINES = ["raw", "raw-als", "raw-signal", "tasktree", "effect-gen"];
+const WALL_BASELINES = ["effect", "asyncio", "uvloop"];
 const SHOWN_BASELINES = ["raw", "raw-als", "tasktree"];
 
 export function summarize(samples: Map<string, Sample[]>): Row[] {
   const cpuOf = (peer: string): number[] => samples.get(peer)!.map((sample) => sample.cpuNs);
-  const baselines = BASELINES.filter((peer) => samples.has(peer));
+  const wallOf = (peer: string): number[] => samples.get(peer)!.map((sample) => sample.wallNs);
+  const ratios = (peer: string, baselines: string[], of: (peer: string) => number[]): Record<string, Ratio> =>
+    Object.fromEntries(
+      baselines.filter((name) => samples.has(name)).map((baseline) => [baseline, ratio(of(peer), of(baseline))]),
+    );
   return [...samples].map(([peer, rounds]) => ({
     peer,
     rounds: rounds.length,
     cpuNs: median(cpuOf(peer)),
     cpuNsRange: [Math.min(...cpuOf(peer)), Math.max(...cpuOf(peer))],
-    wallNs: median(rounds.map((sample) => sample.wallNs)),
-    ratios: Object.fromEntries(baselines.map((baseline) => [baseline, ratio(cpuOf(peer), cpuOf(baseline))])),
+    wallNs: median(wallOf(peer)),
+    ratios: ratios(peer, BASELINES, cpuOf),
+    wallRatios: ratios(peer, WALL_BASELINES, wallOf),
     heldBytes: rounds[0]!.heldBytes === null ? null : median(rounds.map((sample) => sample.heldBytes!)),
     peakRssMb: median(rounds.map((sample) => sample.peakRssMb)),
   }));

@@ -21,6 +21,18 @@ export async function loadNet(): Promise<typeof import("../../packages/tasktree/
   return (await door("net/index")) as typeof import("../../packages/tasktree/src/net/index.ts");
 }
 
+export async function loadHttpDoor(): Promise<typeof import("../../packages/tasktree/src/http/index.ts")> {
+  return (await door("http/index")) as typeof import("../../packages/tasktree/src/http/index.ts");
+}
+
+export async function loadHttpNode(): Promise<typeof import("../../packages/tasktree/src/http/node.ts")> {
+  return (await door("http/node")) as typeof import("../../packages/tasktree/src/http/node.ts");
+}
+
+export async function loadHttpFastify(): Promise<typeof import("../../packages/tasktree/src/http/fastify.ts")> {
+  return (await door("http/fastify")) as typeof import("../../packages/tasktree/src/http/fastify.ts");
+}
+
 export function describeSubject(): string {
   return `tasktree ${packageVersion("../packages/tasktree")} (${built ? "dist" : "source"})`;
 }

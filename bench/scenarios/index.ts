@@ -2,6 +2,7 @@ import type { Scenario } from "../lib/contract.ts";
 import { channelScenarios } from "./channels.ts";
 import { combineScenarios } from "./combine.ts";
 import { exploreScenarios } from "./explore.ts";
+import { httpScenarios } from "./http.ts";
 import { netScenarios } from "./net.ts";
 import { queueScenarios } from "./queues.ts";
 import { syncScenarios } from "./sync.ts";
@@ -14,5 +15,6 @@ export const scenarios: Scenario[] = [
   ...channelScenarios,
   ...queueScenarios,
   ...netScenarios,
+  ...httpScenarios,
   ...exploreScenarios,
 ];

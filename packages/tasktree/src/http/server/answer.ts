@@ -45,8 +45,7 @@ async function sendWhole(
 ): Promise<void> {
   if (outgoing.writableEnded || outgoing.destroyed) return;
   const raw = headers === undefined ? (type === undefined ? [] : ["content-type", type]) : rawHeaders(headers);
-  add(raw, "content-length", String(Buffer.byteLength(body)));
-  outgoing.strictContentLength = method !== "HEAD";
+  addLength(raw, Buffer.byteLength(body), method);
   writeHead(response, raw, outgoing);
   if (method === "HEAD") outgoing.end();
   else if (typeof body === "string" && body.length <= longestInOnePiece) outgoing.end(body);
@@ -63,6 +62,14 @@ function sendEmpty(response: Response, { method }: IncomingMessage, outgoing: Se
   checkLength(headers, isOfNone);
   writeHead(response, headers, outgoing);
   outgoing.end();
+}
+
+/** Not by Node's `strictContentLength`, with which it writes twice for each answer. */
+function addLength(headers: string[], length: number, method = "GET"): void {
+  const said = valueOf("content-length", headers);
+  if (said === undefined) headers.push("content-length", String(length));
+  else if (said !== String(length) && method !== "HEAD")
+    throw new TypeError(`Cannot answer with content-length ${brief(said)}: the body has ${length} bytes`);
 }
 
 /** Node sends what it is given where no body comes after it; the client would take the next answer for the body. */
@@ -83,8 +90,7 @@ async function sendBody(response: Response, reader: Reader, outgoing: ServerResp
   const end = await soon(second);
   if (end?.done !== true) return sendStream(second);
   const chunk = bytesOf(start.value);
-  add(headers, "content-length", String(chunk.length));
-  outgoing.strictContentLength = true;
+  addLength(headers, chunk.length);
   writeHead(response, headers, outgoing);
   return finish(chunk, outgoing, stall);
 

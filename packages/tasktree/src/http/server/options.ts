@@ -15,7 +15,11 @@ export type HttpHandler = (request: Request, facts: RequestFacts) => Response | 
  * Takes over a connection whose client has asked for another protocol, in a task of its own. When it returns or throws, the
  * connection is closed; when the connection is lost, it is cancelled. The client's end is for it to read, and to answer.
  */
-export type UpgradeHandler = (request: IncomingMessage, socket: Duplex, head: Uint8Array) => unknown;
+export interface UpgradeHandler {
+  (request: IncomingMessage, socket: Duplex, head: Uint8Array): unknown;
+  /** The protocols that it takes, as the header `Upgrade` names them, in lower case. Default: `["websocket"]`. */
+  readonly protocols?: readonly string[];
+}
 
 export interface ServeHttpOptions {
   /** From 1 to 65,535, or 0 for one that is free; see the listener's `port`. */
@@ -33,7 +37,10 @@ export interface ServeHttpOptions {
    * this throws itself ends the server. Default: the error is printed on standard error, with the task's path.
    */
   readonly onError?: (error: unknown, request: Request | undefined) => void;
-  /** Takes over connections with `Upgrade: websocket`, and others if it is there. Default: such requests get 400. */
+  /**
+   * Takes over connections that ask for one of its `protocols`, for WebSocket unless it names others. Who asks for another (`h2c`, say)
+   * is answered as if he had not. Default: requests for WebSocket get 400.
+   */
   readonly upgrade?: UpgradeHandler;
 
   /** So many connections at a time; more are closed at once. Default 10,000. */

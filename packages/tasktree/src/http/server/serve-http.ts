@@ -1,4 +1,4 @@
-import { createServer, type ServerOptions } from "node:http";
+import { createServer, type IncomingMessage, type ServerOptions } from "node:http";
 import { createServer as createSecureServer } from "node:https";
 import { serveInScope, type NodeServer } from "./host.ts";
 import { checkedOptions, type CheckedOptions, type HttpHandler, type ServeHttpOptions } from "./options.ts";
@@ -54,7 +54,10 @@ export async function serveHttp(handler: HttpHandler, options: ServeHttpOptions)
 
 function serverFor(service: HttpService, options: CheckedOptions): NodeServer {
   const { tls, upgrade } = options;
-  const settings = nodeOptions(options);
+  const protocols = upgrade === undefined ? [] : (upgrade.protocols ?? ["websocket"]);
+  const shouldUpgradeCallback = ({ headers }: IncomingMessage): boolean =>
+    protocols.includes(headers.upgrade?.toLowerCase() ?? "");
+  const settings = { ...nodeOptions(options), shouldUpgradeCallback };
   const server =
     tls === undefined
       ? createServer(settings, service.onRequest)

@@ -21,7 +21,7 @@ type Bytes = Uint8Array<ArrayBuffer>;
 type Way = "text" | "json" | "bytes" | "arrayBuffer" | "blob" | "formData";
 
 /** What `console.log` and `util.inspect` look for. */
-export const inspection = Symbol.for("nodejs.util.inspect.custom");
+export const inspection: unique symbol = Symbol.for("nodejs.util.inspect.custom");
 
 class ServerRequest {
   readonly #parts: RequestParts;

@@ -581,7 +581,7 @@ test("serveHttp() refuses an upgrade to WebSocket unless there is somebody for i
   assert.match(String(why), /the client has left/);
 });
 
-const badUpgrade = "GET / HTTP/1.1\r\nHost: a b\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n";
+const badUpgrade = "GET / HTTP/1.1\r\nHost: a b\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
 const goodUpgrade = badUpgrade.replace("a b", "a");
 
 test("U3 serveHttp() bears clients that reset a connection they wanted upgraded, refused or not", async () => {

@@ -8,7 +8,7 @@ import { test } from "node:test";
 import { needs } from "../../../test/needs.ts";
 import { until } from "../../../test/http-clients.ts";
 import { randomFrom } from "../../../test/random.ts";
-import { isPinned } from "../../../test/runtime.ts";
+import { isPinned, runtime } from "../../../test/runtime.ts";
 import { servedSockets, urlOf } from "../../../test/web-sockets.ts";
 import {
   BrokenError,
@@ -55,6 +55,17 @@ async function rawServer(
   };
   group.spawn(close, { service: true });
   return { port: (server.address() as AddressInfo).port, open };
+}
+
+function shakeHands(socket: Socket, then: () => void = () => {}): void {
+  socket.once("data", (data: Buffer) => {
+    const key = /Sec-WebSocket-Key: (.*)\r\n/i.exec(data.toString())![1]!;
+    const accept = createHash("sha1").update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest("base64");
+    socket.write(
+      `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`,
+    );
+    then();
+  });
 }
 
 test("connectWebSocket() carries text and bytes both ways, and closes with its code and reason", async () => {
@@ -108,6 +119,7 @@ test("connectWebSocket() fails with a BrokenError where nobody is, or the server
       await assert.rejects(connectWebSocket(url), (error: Error) => {
         assert.ok(error instanceof BrokenError, String(error));
         assert.match(error.message, /^Cannot connect to 'ws:\/\/127\.0\.0\.1:\d+\/path': \S/);
+        assert.doesNotMatch(error.message, /secret/);
         return true;
       });
     }
@@ -120,6 +132,22 @@ test("connectWebSocket() says at once what is wrong with its arguments", async (
     await assert.rejects(connectWebSocket(url as never), TypeError);
   await assert.rejects(connectWebSocket("ws://localhost/", 5 as never), TypeError);
   await assert.rejects(connectWebSocket("ws://localhost/", { maxMessage: 0 }), RangeError);
+  const rejects = async (url: string, options: object, wanted: RegExp): Promise<void> => {
+    const error = await connectWebSocket(url, options).catch((thrown: unknown) => thrown as Error);
+    assert.ok(error instanceof TypeError);
+    assert.match(error.message, wanted);
+    assert.doesNotMatch(error.message, /secret/);
+  };
+  for (const url of ["ws://ada:secret@localhost/", "ws://secret@localhost/?secret", "ws://:secret@localhost/"])
+    await rejects(url, {}, /^Cannot connect to "ws:\/\/localhost\/": wanted a URL without user and password/);
+  for (const url of ["ftp://ada:secret@localhost/?key=secret", "ws://ada:se/secret@local host/?secret"])
+    await rejects(url, {}, /wanted a URL that begins with ws: or wss:$/);
+  for (const url of ["ws://localhost/#secret", "ws://localhost/#"]) await rejects(url, {}, /without a fragment/);
+  for (const protocols of [["a b"], [""], [5], "a,b", 5])
+    await rejects("ws://localhost/", { protocols }, /protocols? /);
+  await rejects("ws://localhost/", { protocols: ["a", "a"] }, /protocol "a": wanted each once$/);
+  await rejects("ws://localhost/", { whenFull: "wait" }, /wanted "fail" or "drop oldest"$/);
+  await rejects("ws://localhost/", { maxPayload: 1 }, /did you mean maxMessage\?$/);
 });
 
 test("connectWebSocket() that is cancelled gives the connection up", async () => {
@@ -234,6 +262,40 @@ test("connectWebSocket() closes with 4009 when more than receiveBuffer waits; wh
   });
 });
 
+test("connectWebSocket() with one protocol as a string offers that", async () => {
+  await withTaskGroup(async (group) => {
+    const listener = await servedSockets(group, echo, { protocols: ["chat"] });
+    await using socket = await connectWebSocket(listener.url, { protocols: "chat" });
+    assert.equal(socket.protocol, "chat");
+  });
+});
+
+test('connectWebSocket() with whenFull "drop oldest" keeps the newest of more than receiveBuffer', async () => {
+  await withTaskGroup(async (group) => {
+    const listener = await servedSockets(group, async (socket) => {
+      for (let n = 0; n < 100; n++) await socket.send(`${n}`.padEnd(36));
+      await socket.receive();
+    });
+    await using socket = await connectWebSocket(listener.url, { whenFull: "drop oldest", receiveBuffer: 1000 });
+    await until(() => socket.statistics().dropped === 90);
+    for (let n = 90; n < 100; n++) assert.equal(Number(await socket.receive()), n);
+  });
+});
+
+test("connectWebSocket(): who sends after the good-bye of a server that keeps the connection gets a BrokenError after closeTimeout", async () => {
+  await withTaskGroup(async (group) => {
+    const { port } = await rawServer(group, (socket) => {
+      shakeHands(socket, () => socket.write(Buffer.from([0x88, 2, 0x03, 0xe9])));
+    });
+    await using socket = await connectWebSocket(`ws://127.0.0.1:${port}/`, { closeTimeout: 50 });
+    await sleep(50);
+    if (runtime === "node") assert.equal(socket.trySend("x"), false); // the others end it by themselves
+    await assert.rejects(socket.send("x"), BrokenError);
+    assert.equal(socket.isClosed, true);
+    await assert.rejects(socket.receive(), runtime === "node" ? BrokenError : EndOfStream);
+  });
+});
+
 test("connectWebSocket() closes with 4009 for a message that is longer than maxMessage", async () => {
   await withTaskGroup(async (group) => {
     let code: number | undefined;
@@ -291,15 +353,7 @@ test("connectWebSocket(): send() waits while the server takes nothing, and a wai
 
 test("connectWebSocket(): close() gives up on a server that never answers after closeTimeout, and at once when grace is over", async () => {
   await withTaskGroup(async (group) => {
-    const { port } = await rawServer(group, (socket) => {
-      socket.once("data", (data: Buffer) => {
-        const key = /Sec-WebSocket-Key: (.*)\r\n/i.exec(data.toString())![1]!;
-        const accept = createHash("sha1").update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest("base64");
-        socket.write(
-          `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`,
-        );
-      });
-    });
+    const { port } = await rawServer(group, (socket) => shakeHands(socket));
     const url = `ws://127.0.0.1:${port}/`;
     const socket = await connectWebSocket(url, { closeTimeout: 30 });
     await socket.close();

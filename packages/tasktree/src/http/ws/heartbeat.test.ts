@@ -7,7 +7,7 @@ import { Heartbeat, type Beating } from "./heartbeat.ts";
 
 class Peer implements Beating {
   heard = false;
-  took = false;
+  progress = 0;
   paused = false;
   pings = 0;
   answers = false;
@@ -33,7 +33,7 @@ test("Heartbeat: a peer that is silent is asked, and dead if it does not answer 
     await sleep(31);
     assert.equal(peer.pings, 1);
     peer.flushed();
-    peer.took = true; // what goes out after the question is no answer
+    peer.progress++; // what goes out after the question is no answer
     await sleep(1000);
     assert.equal(died, 51);
     assert.equal(peer.pings, 1);
@@ -81,7 +81,7 @@ test("Heartbeat: a peer that takes what was sent before the question has time, a
     new Heartbeat(peer, options, () => (died = true));
     await sleep(30);
     for (let round = 0; round < 10; round++) {
-      peer.took = true;
+      peer.progress++;
       await sleep(20);
       assert.equal(died, false);
     }

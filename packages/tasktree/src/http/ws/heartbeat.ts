@@ -11,8 +11,8 @@ import { now, Timer } from "../../lowlevel.ts";
 export interface Beating {
   /** Whether anything was heard since this was made false. */
   heard: boolean;
-  /** Whether anything that was sent has gone out since this was made false. */
-  took: boolean;
+  /** Grows when anything that was sent goes out. */
+  readonly progress: number;
   readonly paused: boolean;
   ping(flushed: () => void): void;
 }
@@ -27,6 +27,8 @@ export class Heartbeat {
   readonly #options: HeartbeatOptions;
   readonly #dead: () => void;
   readonly #timer: Timer = new Timer(() => this.#beat());
+  /** The progress when the wait began. */
+  #seen = 0;
   #asked: "no" | "on its way" | "yes" = "no";
 
   constructor(wire: Beating, options: HeartbeatOptions, dead: () => void) {
@@ -43,7 +45,7 @@ export class Heartbeat {
   #beat(): void {
     if (this.#wire.heard || this.#wire.paused) this.#rest();
     else if (this.#asked === "no") this.#ask();
-    else if (this.#asked === "on its way" && this.#wire.took) this.#wait();
+    else if (this.#asked === "on its way" && this.#wire.progress > this.#seen) this.#wait();
     else this.#dead();
   }
 
@@ -64,7 +66,7 @@ export class Heartbeat {
   }
 
   #wait(): void {
-    this.#wire.took = false;
+    this.#seen = this.#wire.progress;
     this.#timer.set(now() + this.#options.pingTimeout);
   }
 }

@@ -12,7 +12,6 @@ const latest = 50;
 const lost = 1006;
 
 export class PlatformWire implements Wire {
-  readonly canPause = false;
   readonly overflowCode = 4009; // no page may send 1009
   readonly #socket: WebSocket;
   readonly #opening: WaitList;
@@ -40,8 +39,16 @@ export class PlatformWire implements Wire {
     return this.#socket.protocol;
   }
 
+  get isOpen(): boolean {
+    return this.#socket.readyState === this.#socket.OPEN;
+  }
+
   get unsent(): number {
     return this.#socket.bufferedAmount;
+  }
+
+  get progress(): number {
+    return -this.#socket.bufferedAmount;
   }
 
   /** Cancellation: Checkpoint, nothing lost: if this call is cancelled, the connection is given up. */
@@ -54,7 +61,7 @@ export class PlatformWire implements Wire {
   }
 
   send(message: string | Uint8Array): void {
-    if (this.#socket.readyState === this.#socket.OPEN) this.#socket.send(message as string | Uint8Array<ArrayBuffer>);
+    if (this.isOpen) this.#socket.send(message as string | Uint8Array<ArrayBuffer>);
   }
 
   watchUnsent(): void {
@@ -86,9 +93,9 @@ export class PlatformWire implements Wire {
   #closed(code: number, reason: string): void {
     this.#asker.set(Infinity);
     if (this.#opening.size > 0) {
-      const cause = this.#error;
-      const said = cause instanceof Error ? cause.message : "";
-      const why = said === "" ? "it refuses, or nobody is there" : said;
+      const { message: said = "" } = this.#error instanceof Error ? this.#error : {};
+      const why = said === "" ? "it refuses, or nobody is there" : said.replaceAll(this.#socket.url, this.#name);
+      const cause = said.includes(this.#socket.url) ? undefined : this.#error; // a query may hold secrets
       this.#opening.fail(new BrokenError(`Cannot connect to '${this.#name}': ${why}`, { cause }));
     }
     this.#events?.ended({ code: code === 0 ? lost : code, reason, error: this.#error });

@@ -5,29 +5,31 @@
  * What is sent goes to the wire while little is unsent there; else the sender waits in line, and his message is handed over in the
  * step that lets him go on. So a wait that was cut has sent nothing, and taken nothing.
  */
-import { brief, BrokenError, ClosedError, EndOfStream, LimitExceededError } from "../../errors.ts";
-import { Deque } from "../../internal/deque.ts";
+import { BrokenError, ClosedError, EndOfStream, LimitExceededError } from "../../errors.ts";
 import {
   graceIsOver,
   here,
-  now,
   passed,
   refused,
   refusedIntake,
-  Timer,
   WaitList,
   type Choice,
   type Selectable,
 } from "../../lowlevel.ts";
+import { GoodBye, whyNoGoodBye } from "./good-bye.ts";
+import { Inbox } from "./inbox.ts";
 import { Messages } from "./messages.ts";
 import type { CheckedLimits } from "./options.ts";
-import type { WebSocketMessage, Wire, WireEnd, WireEvents } from "./wire.ts";
+import { failureBeside, telling } from "./telling.ts";
+import { isLonger, whyNoMessage, type WebSocketMessage, type Wire, type WireEnd, type WireEvents } from "./wire.ts";
 
 export interface WebSocketStatistics {
   /** How many messages wait to be received. */
   readonly buffered: number;
   /** How much they count: their bytes, and 64 for each. */
   readonly bufferedBytes: number;
+  /** How many were dropped so far, with `whenFull: "drop oldest"`. */
+  readonly dropped: number;
   /** How many bytes of what was sent are not on their way yet. */
   readonly unsent: number;
   /** How many wait to receive, and to send. */
@@ -48,12 +50,6 @@ export interface ConnectionParts {
 /** Codes of who has nothing to complain about: done, going away, and none given. */
 const goodCodes: readonly number[] = [1000, 1001, 1005];
 
-/** What a message costs besides its bytes: who sends empty ones must not fill the memory either. */
-const overhead = 64;
-
-/** Which connection's end an error tells. */
-const toldBy = new WeakMap<object, WebSocketConnection>();
-
 /**
  * A connection that carries messages, text or bytes, in order. One of several that receive gets each; of several that send, each
  * in turn.
@@ -64,12 +60,11 @@ export class WebSocketConnection implements Selectable<WebSocketMessage>, AsyncD
   readonly #wire: Wire;
   readonly #limits: CheckedLimits;
   readonly #ended: ConnectionParts["ended"];
-  readonly #messages = new Deque<WebSocketMessage>();
+  readonly #inbox = new Inbox();
   readonly #receivers: WaitList<WebSocketMessage>;
   readonly #senders: WaitList<void, { readonly message: WebSocketMessage }>;
   readonly #closers: WaitList;
-  readonly #patience: Timer = new Timer(() => this.#wire.tear());
-  #held = 0;
+  readonly #goodBye: GoodBye;
   #paused = false;
   #closed = false;
   /** Why the other side is heard no more, though the wire may not have ended yet. */
@@ -82,6 +77,7 @@ export class WebSocketConnection implements Selectable<WebSocketMessage>, AsyncD
     this.#wire = wire;
     this.#limits = limits;
     this.#ended = ended;
+    this.#goodBye = new GoodBye(wire, limits.closeTimeout);
     this.#receivers = new WaitList({ describe: () => `a message from '${peer}'` });
     this.#senders = new WaitList({ describe: () => `room to send to '${peer}' (${wire.unsent} bytes unsent)` });
     this.#closers = new WaitList({ describe: () => `the good-bye of '${peer}'`, left: () => wire.tear() });
@@ -123,14 +119,14 @@ export class WebSocketConnection implements Selectable<WebSocketMessage>, AsyncD
     const node = here();
     const refusal = refusedIntake(node);
     if (refusal !== undefined) return refusal;
-    if (this.#messages.size > 0) return passed(this.#take(), node);
+    if (this.#inbox.size > 0) return passed(this.#take(), node);
     const error = this.#whyNotReceive();
     return error === undefined ? this.#receivers.wait() : Promise.reject(error);
   }
 
   /** The next message if there is one. Not a checkpoint. It throws what `receive()` throws. */
   tryReceive(): { readonly value: WebSocketMessage } | undefined {
-    if (this.#messages.size > 0) return { value: this.#take() };
+    if (this.#inbox.size > 0) return { value: this.#take() };
     const error = this.#whyNotReceive();
     if (error !== undefined) throw error;
     return undefined;
@@ -164,9 +160,11 @@ export class WebSocketConnection implements Selectable<WebSocketMessage>, AsyncD
   send(message: WebSocketMessage): Promise<void> {
     const refusal = refused();
     if (refusal !== undefined) return refusal;
-    const error = whyNoMessage(message) ?? this.#whyNotSend();
-    if (error !== undefined) return Promise.reject(error);
-    if (this.#put(message)) return passed();
+    try {
+      if (this.trySend(message)) return passed();
+    } catch (error) {
+      return Promise.reject(error);
+    }
     const waiting = this.#senders.wait({ message });
     this.#wire.watchUnsent();
     return waiting;
@@ -176,12 +174,14 @@ export class WebSocketConnection implements Selectable<WebSocketMessage>, AsyncD
   trySend(message: WebSocketMessage): boolean {
     const error = whyNoMessage(message) ?? this.#whyNotSend();
     if (error !== undefined) throw error;
-    return this.#put(message);
+    if (this.#senders.size > 0 || !this.#hasRoom()) return false;
+    this.#wire.send(message);
+    return true;
   }
 
   /**
-   * Says good-bye, and waits for that of the other side: for `closeTimeout` at most, then the connection is torn. What comes
-   * meanwhile is dropped, and who waits to send or to receive gets a `ClosedError`. Once is enough.
+   * Says good-bye behind what was sent, and waits for that of the other side: for `closeTimeout` at most from when all has gone
+   * out, or nothing goes out any more; then the connection is torn. What comes meanwhile is dropped, and who waits to send or to receive gets a `ClosedError`. Once is enough.
    *
    * Cancellation: Checkpoint, effects possible: it always begins; if its wait is cut, at the end of grace, the connection is torn.
    *
@@ -215,21 +215,18 @@ export class WebSocketConnection implements Selectable<WebSocketMessage>, AsyncD
 
   statistics(): WebSocketStatistics {
     return {
-      buffered: this.#messages.size,
-      bufferedBytes: this.#held,
+      buffered: this.#inbox.size,
+      bufferedBytes: this.#inbox.bytes,
+      dropped: this.#inbox.dropped,
       unsent: this.#wire.unsent,
       receiving: this.#receivers.size,
       sending: this.#senders.size,
     };
   }
 
-  /** Whether `error` tells no more than that the other side of this connection has gone. @internal */
-  tells(error: unknown): boolean {
-    for (let at = error, link = 0; typeof at === "object" && at !== null && link < 8; link++) {
-      if (toldBy.get(at) === this) return true;
-      at = (at as { cause?: unknown }).cause;
-    }
-    return false;
+  /** What `error` tells beyond that the other side of this connection has gone. @internal */
+  failureIn(error: unknown): { readonly error: unknown } | undefined {
+    return failureBeside(error, this);
   }
 
   /** The other side is lost, as `error` says, though the wire may not know it. @internal */
@@ -243,7 +240,10 @@ export class WebSocketConnection implements Selectable<WebSocketMessage>, AsyncD
   readonly #events: WireEvents = {
     came: (message) => this.#came(message),
     tooLong: () => this.#lose(this.#overflow("a message longer than", this.#limits.maxMessage)),
-    taken: () => this.#pump(),
+    taken: () => {
+      this.#pump();
+      this.#goodBye.taken();
+    },
     ended: (end) => this.#over(end),
   };
 
@@ -252,23 +252,22 @@ export class WebSocketConnection implements Selectable<WebSocketMessage>, AsyncD
     const { maxMessage } = this.#limits;
     if (isLonger(message, maxMessage)) return this.#refuse(this.#overflow("a message longer than", maxMessage));
     if (this.#receivers.size > 0) return void this.#receivers.wake(message);
-    this.#messages.push(message);
-    this.#held += costOf(message);
-    if (this.#held >= this.#limits.receiveBuffer) this.#full();
+    this.#inbox.push(message);
+    if (this.#inbox.bytes >= this.#limits.receiveBuffer) this.#full();
   }
 
   #full(): void {
-    const { canPause } = this.#wire;
-    if (!canPause) return this.#refuse(this.#overflow("more than was received of", this.#limits.receiveBuffer));
+    const { whenFull, receiveBuffer } = this.#limits;
+    if (whenFull === "drop oldest") return this.#inbox.dropOldest(receiveBuffer);
+    if (whenFull === "fail") return this.#refuse(this.#overflow("more than was received of", receiveBuffer));
     if (this.#paused) return;
     this.#paused = true;
     this.#wire.pause();
   }
 
   #take(): WebSocketMessage {
-    const message = this.#messages.shift()!;
-    this.#held -= costOf(message);
-    if (this.#paused && this.#held * 2 <= this.#limits.receiveBuffer) this.#resume();
+    const message = this.#inbox.shift();
+    if (this.#paused && this.#inbox.bytes * 2 <= this.#limits.receiveBuffer) this.#resume();
     return message;
   }
 
@@ -283,7 +282,7 @@ export class WebSocketConnection implements Selectable<WebSocketMessage>, AsyncD
 
   #refuse(error: Error): void {
     this.#wire.close(this.#wire.overflowCode, "too much");
-    this.#patience.set(now() + this.#limits.closeTimeout);
+    this.#goodBye.expect();
     this.#lose(error);
   }
 
@@ -292,23 +291,28 @@ export class WebSocketConnection implements Selectable<WebSocketMessage>, AsyncD
     if (this.#loss !== undefined) return this.#loss.error;
     if (this.#end === undefined) return undefined;
     if (!goodCodes.includes(this.#end.code)) return this.#broken("receive from");
-    return this.#telling(new EndOfStream(`Cannot receive from '${this.peer}': it has closed the connection`));
+    return telling(new EndOfStream(`Cannot receive from '${this.peer}': it has closed the connection`), this);
   }
 
   // --- what is sent
 
-  #put(message: WebSocketMessage): boolean {
-    if (this.#senders.size > 0 || this.#wire.unsent >= this.#limits.sendBuffer) return false;
-    this.#wire.send(message);
-    return true;
+  #pump(): void {
+    while (this.#senders.size > 0 && this.#hasRoom()) this.#sendFirst();
+    if (this.#senders.size > 0) this.#wire.watchUnsent();
   }
 
-  #pump(): void {
-    while (this.#senders.size > 0 && this.#wire.unsent < this.#limits.sendBuffer) {
-      this.#wire.send(this.#senders.first!.message);
-      this.#senders.wake();
-    }
-    if (this.#senders.size > 0) this.#wire.watchUnsent();
+  /** Who sends after the other side's good-bye waits until it is known how the connection ends; that may be left to us. */
+  #hasRoom(): boolean {
+    if (!this.#wire.isOpen) this.#goodBye.expect();
+    return this.#wire.isOpen && this.#wire.unsent < this.#limits.sendBuffer;
+  }
+
+  /** A message may have become unfit for sending while it waited. */
+  #sendFirst(): void {
+    const { message } = this.#senders.first!;
+    const error = whyNoMessage(message) ?? caught(() => this.#wire.send(message));
+    if (error === undefined) this.#senders.wake();
+    else this.#senders.fail(error);
   }
 
   #whyNotSend(): Error | undefined {
@@ -324,12 +328,7 @@ export class WebSocketConnection implements Selectable<WebSocketMessage>, AsyncD
     const why = code === 1006 ? "the connection is lost" : `it has closed the connection with ${code}`;
     const more = error instanceof Error ? error.message : reason;
     const text = `Cannot ${what} '${this.peer}': ${why}${more === "" ? "" : ` (${more})`}`;
-    return this.#telling(new BrokenError(text, { cause: error }));
-  }
-
-  #telling(error: Error): Error {
-    toldBy.set(error, this);
-    return error;
+    return telling(new BrokenError(text, { cause: error }), this);
   }
 
   #leave(code: number, reason: string): void {
@@ -337,22 +336,20 @@ export class WebSocketConnection implements Selectable<WebSocketMessage>, AsyncD
     const told = this.#loss !== undefined;
     this.#shut();
     if (this.#end !== undefined || told) return;
-    this.#wire.close(code, reason);
-    this.#patience.set(now() + this.#limits.closeTimeout);
+    this.#goodBye.say(code, reason);
   }
 
   #shut(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#messages.clear();
-    this.#held = 0;
+    this.#inbox.clear();
     if (this.#paused) this.#resume(); // the other side's good-bye comes behind what waits
     this.#failAll();
   }
 
   #lose(error: Error): void {
     if (this.isClosed) return;
-    this.#loss = { error: this.#telling(error) };
+    this.#loss = { error: telling(error, this) };
     this.#ended?.(error);
     this.#failAll();
   }
@@ -360,7 +357,7 @@ export class WebSocketConnection implements Selectable<WebSocketMessage>, AsyncD
   #over(end: WireEnd): void {
     const known = this.isClosed;
     this.#end = end;
-    this.#patience.set(Infinity);
+    this.#goodBye.over();
     // The scope first, so that who waits here in it is cut, and does not fail.
     if (!known) this.#ended?.(end.code === 1006 ? this.#broken("go on with") : undefined);
     this.#failAll();
@@ -373,24 +370,11 @@ export class WebSocketConnection implements Selectable<WebSocketMessage>, AsyncD
   }
 }
 
-function isLonger(message: WebSocketMessage, limit: number): boolean {
-  if (typeof message !== "string" || message.length * 3 <= limit) return message.length > limit;
-  return Buffer.byteLength(message) > limit;
-}
-
-function costOf(message: WebSocketMessage): number {
-  return message.length + overhead;
-}
-
-function whyNoMessage(message: unknown): Error | undefined {
-  if (typeof message === "string" || message instanceof Uint8Array) return undefined;
-  return new TypeError(`Cannot send ${brief(message)} as a message: wanted a string or a Uint8Array`);
-}
-
-/** RFC 6455, sections 5.5 and 7.4. */
-function whyNoGoodBye(code: unknown, reason: unknown): Error | undefined {
-  const isCode = code === 1000 || (Number.isInteger(code) && (code as number) >= 3000 && (code as number) <= 4999);
-  if (!isCode) return new RangeError(`Cannot close with code ${brief(code)}: wanted 1000, or one from 3000 to 4999`);
-  if (typeof reason === "string" && Buffer.byteLength(reason) <= 123) return undefined;
-  return new RangeError(`Cannot close with reason ${brief(reason)}: wanted a string of at most 123 bytes`);
+function caught(call: () => void): unknown {
+  try {
+    call();
+    return undefined;
+  } catch (error) {
+    return error;
+  }
 }

@@ -5,9 +5,10 @@ import { createServer } from "node:http";
 import { test } from "node:test";
 import { WebSocket } from "ws";
 import { makeCertificate } from "../../../test/certificate.ts";
-import { RawClient, until } from "../../../test/http-clients.ts";
+import { RawClient, served, until } from "../../../test/http-clients.ts";
 import { closeCodeIn, frame, handshake, opcodes, openRaw, servedSockets, WsClient } from "../../../test/web-sockets.ts";
 import { Channel, currentTask, select, sleep, withCancelScope, withTaskGroup, Latch } from "../../index.ts";
+import { reply } from "../index.ts";
 import { serveNode, type HttpListener } from "../node.ts";
 import { serveWebSocket, webSocketUpgrade, type WebSocketHandler, type WebSocketServerOptions } from "./index.ts";
 
@@ -87,6 +88,15 @@ test("WebSocketConnection gives each of several receivers its message, is a case
   });
 });
 
+function errorOf(call: () => unknown): Error {
+  try {
+    call();
+  } catch (error) {
+    return error as Error;
+  }
+  throw new Error("It was taken");
+}
+
 async function refusal(headers: string, options: WebSocketServerOptions = {}, path = "/"): Promise<string> {
   let answer = "";
   await withTaskGroup(async (group) => {
@@ -102,13 +112,18 @@ async function refusal(headers: string, options: WebSocketServerOptions = {}, pa
 
 const host = "Host: example.com\r\n";
 
-test("webSocketUpgrade() refuses another path with 404, another protocol with 426, and a bad key with 400", async () => {
+test("webSocketUpgrade() refuses another path with 404, another version with 426, and a bad key with 400", async () => {
   assert.match(await refusal(host + handshake, { path: "/chat" }, "/other"), /^HTTP\/1\.1 404 Not Found\r\n/);
   assert.match(await refusal(host + handshake, { path: "/chat" }, "/chat?room=1"), /^HTTP\/1\.1 101 /);
-  const other = await refusal(`${host}Connection: Upgrade\r\nUpgrade: h2c\r\n`);
-  assert.match(other, /^HTTP\/1\.1 426 Upgrade Required\r\nUpgrade: websocket\r\n/);
+  for (const version of ["99", "8"]) {
+    const other = await refusal(host + handshake.replace("Version: 13", `Version: ${version}`));
+    assert.match(
+      other,
+      /^HTTP\/1\.1 426 Upgrade Required\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n/,
+      version,
+    );
+  }
   assert.match(await refusal(host + handshake.replace(/Key: .*\r\n/, "Key: short\r\n")), /^HTTP\/1\.1 400 /);
-  assert.match(await refusal(host + handshake.replace("Version: 13", "Version: 99")), /^HTTP\/1\.1 4\d\d /);
   assert.match(await refusal(`Host: a b\r\n${handshake}`), /^HTTP\/1\.1 400 /);
 });
 
@@ -123,7 +138,9 @@ test("webSocketUpgrade() lets pages of its own site in, and others only if they 
   assert.equal(await status("https://example.com.evil.org"), "403");
   assert.equal(await status("https://evil.org"), "403");
   assert.equal(await status("null"), "403");
-  assert.equal(await status("file://"), "403");
+  for (const origin of ["file://", "file://x", "data:x", "chrome-extension://x", "http://"])
+    assert.equal(await status(origin), "403", origin);
+  for (const origin of ["null", "chrome-extension://x"]) assert.equal(await status(origin, [origin]), "101", origin);
   assert.equal(await status("https://evil.org", "any"), "101");
   assert.equal(await status("https://app.org", ["https://app.org"]), "101");
   assert.equal(await status("https://example.com", ["https://app.org"]), "403");
@@ -148,6 +165,99 @@ test("webSocketUpgrade() answers 500 when check() fails, tells onError, and goes
   assert.match(await refusal(host + handshake, options, "/bad"), /^HTTP\/1\.1 500 [^]*\r\n\r\n/);
   assert.match(await refusal(host + handshake, options, "/good"), /^HTTP\/1\.1 101 /);
   assert.deepEqual(errors.map(String), ["Error: no database"]);
+});
+
+test("webSocketUpgrade() answers 500 when check() gives what is no status, and tells onError", async () => {
+  const wrong: unknown[] = [null, true, 200, 101, 399, 600, 404.5, "403", "403\r\nX-Evil: 1"];
+  for (const status of wrong) {
+    const errors: unknown[] = [];
+    const options = { check: () => status as number, onError: (error: unknown) => errors.push(error) };
+    assert.match(await refusal(host + handshake, options), /^HTTP\/1\.1 500 Internal Server Error\r\nConnection/);
+    assert.match(
+      String(errors),
+      /^TypeError: Cannot refuse '127\.0\.0\.1:\d+' with .*: wanted a status from 400 to 599$/,
+    );
+  }
+});
+
+test("webSocketUpgrade() answers 503 when check() takes longer than checkTimeout, cancels it, and tells onError", async () => {
+  const errors: unknown[] = [];
+  const onError = (error: unknown): void => void errors.push(error);
+  let cut = 0;
+  const check = async (): Promise<undefined> => {
+    try {
+      await sleep(60_000);
+    } finally {
+      cut++;
+    }
+  };
+  assert.match(await refusal(host + handshake, { check, checkTimeout: 20, onError }), /^HTTP\/1\.1 503 /);
+  await until(() => errors.length === 1);
+  assert.match(String(errors), /^TimeoutError: Cannot let '[^']*' in: check took longer than 20 ms$/);
+  assert.equal(cut, 1);
+  // one that does not let itself be cancelled
+  const deaf = (): Promise<undefined> => new Promise((resolve) => setTimeout(() => resolve(undefined), 200));
+  assert.match(await refusal(host + handshake, { check: deaf, checkTimeout: 20, onError }), /^HTTP\/1\.1 503 /);
+  await until(() => errors.length === 2);
+});
+
+test("webSocketUpgrade() refuses with 503 whom check() lets in when the server has begun to drain", async () => {
+  let called = false;
+  let client: RawClient | undefined;
+  await withCancelScope(async (scope) => {
+    await withTaskGroup(async (group) => {
+      let asked = false;
+      const go = new Latch();
+      const check = async (): Promise<undefined> => {
+        asked = true;
+        await go.wait();
+      };
+      const listener = await servedSockets(group, () => void (called = true), { check }, {}, false);
+      client = await RawClient.open(listener);
+      client.get("/", handshake);
+      await until(() => asked);
+      scope.drain(5000);
+      await sleep(1);
+      go.open();
+    });
+  });
+  assert.match(await client!.whole(), /^HTTP\/1\.1 503 /);
+  assert.equal(called, false);
+});
+
+test("webSocketUpgrade() tells in numbers how many are connected, checked and were refused", async () => {
+  await withTaskGroup(async (group) => {
+    const go = new Latch();
+    const check = async ({ url }: { readonly url?: string | undefined }): Promise<number | undefined> => {
+      if (url === "/wait") await go.wait();
+      return url === "/no" ? 403 : undefined;
+    };
+    const upgrade = webSocketUpgrade(echo, { check });
+    const listener = await served(group, () => reply("http"), { upgrade });
+    const client = await WsClient.open(listener, "/yes");
+    const refusals = ["/no", "/no"].map(async (path) => {
+      const raw = await RawClient.open(listener);
+      raw.get(path, handshake);
+      await raw.whole();
+    });
+    await Promise.all(refusals);
+    const waiting = WsClient.open(listener, "/wait");
+    await until(() => upgrade.statistics().checking === 1);
+    assert.deepEqual(upgrade.statistics(), { connections: 1, checking: 1, refused: 2 });
+    go.open();
+    for (const one of [client, await waiting]) one.socket.close();
+    await until(() => upgrade.statistics().connections === 0);
+    assert.deepEqual(upgrade.statistics(), { connections: 0, checking: 0, refused: 2 });
+  });
+});
+
+test("webSocketUpgrade() refuses HTTP/1.0 with 400", async () => {
+  await withTaskGroup(async (group) => {
+    const listener = await servedSockets(group, echo);
+    const client = await RawClient.open(listener);
+    client.say(`GET / HTTP/1.0\r\n${host}${handshake}\r\n`);
+    assert.match(await client.whole(), /^HTTP\/1\.1 400 /);
+  });
 });
 
 test("webSocketUpgrade() survives clients that leave while check() thinks", async () => {
@@ -198,7 +308,8 @@ test("webSocketUpgrade() serves maxConnections also where many are checked at on
     const listener = await servedSockets(group, echo, { maxConnections: 3, check });
     const clients = await Promise.all(Array.from({ length: 10 }, () => RawClient.open(listener)));
     for (const client of clients) client.get("/", handshake);
-    await until(() => asked === 10);
+    await until(() => clients.filter(({ received }) => received.startsWith("HTTP/1.1 503 ")).length === 7);
+    assert.equal(asked, 3);
     go.open();
     for (const client of clients) await client.has("\r\n\r\n");
     assert.equal(clients.filter(({ received }) => received.startsWith("HTTP/1.1 101 ")).length, 3);
@@ -326,6 +437,79 @@ test("WebSocketConnection sends strings and Uint8Arrays only, and trySend() tell
   });
 });
 
+test("WebSocketConnection refuses bytes whose buffer is detached, also if that came about while they waited, and sends those behind", async () => {
+  await withTaskGroup(async (group) => {
+    const detach = ({ buffer }: Uint8Array<ArrayBuffer>): void => structuredClone(undefined, { transfer: [buffer] });
+    let waiting = 0;
+    const results: unknown[] = [];
+    const listener = await servedSockets(group, async (socket) => {
+      const [gone, later] = [new Uint8Array(4), new Uint8Array(4)];
+      detach(gone);
+      await assert.rejects(
+        socket.send(gone),
+        /^TypeError: Cannot send an object \(Uint8Array\) as a message: its buffer/,
+      );
+      assert.throws(() => socket.trySend(gone), TypeError);
+      while (socket.trySend(new Uint8Array(1_000_000)));
+      await withTaskGroup(async (inner) => {
+        inner.spawn(async () => (results[0] = await socket.send(later).catch(String)));
+        inner.spawn(() => socket.send("behind"));
+        waiting = socket.statistics().sending;
+        detach(later);
+      });
+    });
+    const client = await WsClient.open(listener);
+    client.socket.pause();
+    await until(() => waiting === 2);
+    client.socket.resume();
+    await until(() => client.code !== undefined);
+    assert.match(String(results[0]), /^TypeError: .*its buffer is detached$/);
+    assert.equal(client.messages.at(-1), "behind");
+  });
+});
+
+test("WebSocketConnection that drops what nobody receives still hears its client's good-bye, and keeps the newest", async () => {
+  await withTaskGroup(async (group) => {
+    let last: unknown[] = [];
+    const go = new Latch();
+    const handler: WebSocketHandler = async (socket) => {
+      while (!socket.isClosed) await sleep(1);
+      const { bufferedBytes, dropped } = socket.statistics();
+      last = [dropped];
+      assert.ok(bufferedBytes <= 1000);
+      for await (const message of socket) last.push(message);
+      go.open();
+    };
+    const listener = await servedSockets(group, handler, { whenFull: "drop oldest", receiveBuffer: 1000 });
+    const client = await WsClient.open(listener);
+    for (let n = 0; n < 3000; n++) client.socket.send(String(n).padStart(36)); // each counts 100
+    client.socket.close();
+    await go.wait();
+    assert.deepEqual(last.map(Number), [2990, ...Array.from({ length: 10 }, (_, n) => 2990 + n)]);
+    await until(() => client.code !== undefined);
+  });
+});
+
+test('WebSocketConnection with whenFull "fail" closes with 1009 when more comes than receiveBuffer', async () => {
+  await withTaskGroup(async (group) => {
+    let error: unknown;
+    const handler: WebSocketHandler = async (socket) => {
+      try {
+        await sleep(60_000);
+      } catch (thrown) {
+        error = thrown;
+        assert.equal(socket.isClosed, true);
+        throw thrown;
+      }
+    };
+    const listener = await servedSockets(group, handler, { whenFull: "fail", receiveBuffer: 1000 });
+    const client = await WsClient.open(listener);
+    client.socket.send("x".repeat(1000));
+    await until(() => client.code === 1009);
+    assert.match(String((error as { reason: unknown }).reason), /more than was received of 1000 bytes$/);
+  });
+});
+
 test("webSocketUpgrade() compresses messages if that is allowed, and does not unpack a bomb beyond maxMessage", async () => {
   await withTaskGroup(async (group) => {
     const handler: WebSocketHandler = async (socket) => {
@@ -347,17 +531,46 @@ test("webSocketUpgrade() and serveWebSocket() say at once what is wrong with the
   assert.throws(() => webSocketUpgrade(echo, 5 as never), TypeError);
   for (const wrong of [{ path: "chat" }, { origins: "https://a" }, { protocols: "a" }, { check: 1 }, { onError: 1 }])
     assert.throws(() => webSocketUpgrade(echo, wrong as never), TypeError, JSON.stringify(wrong));
+  for (const [wrong, wanted] of [
+    [{ origins: ["https://app.example/"] }, /wanted "https:\/\/app\.example", as browsers write it$/],
+    [{ origins: ["https://APP.example"] }, /wanted "https:\/\/app\.example"/],
+    [{ origins: ["https://app.example:443"] }, /wanted "https:\/\/app\.example"/],
+    [{ origins: ["wss://app.example"] }, /wanted "https:\/\/app\.example"/],
+    [{ origins: ["app.example"] }, /wanted .* or "any"$/],
+    [{ origins: ["localhost:3000"] }, /wanted .* or "any"$/],
+    [{ origins: ["*"] }, /wanted .* or "any"$/],
+    [{ origins: [5] }, /wanted .* or "any"$/],
+    [{ path: "/a b" }, /wanted "\/a%20b"/],
+    [{ path: "/a?b" }, /wanted "\/a"/],
+    [{ path: "/a#b" }, /wanted "\/a"/],
+    [{ path: "/a/../b" }, /wanted "\/b"/],
+    [{ path: "/ü" }, /wanted "\/%C3%BC"/],
+    [{ protocols: ["a b"] }, /protocol "a b": wanted letters/],
+    [{ protocols: ["a", "a"] }, /protocol "a": wanted each once/],
+    [{ whenFull: "drop" }, /wanted "wait" or "drop oldest" or "fail"/],
+    [{ maxPayload: 5 }, /with maxPayload: did you mean maxMessage\?/],
+    [{ origin: "https://a" }, /did you mean origins\?/],
+    [{ protocol: "a" }, /did you mean protocols\?/],
+  ] as const) {
+    const { name, message } = errorOf(() => webSocketUpgrade(echo, wrong as never));
+    assert.equal(name, "TypeError");
+    assert.match(message, wanted);
+  }
+  webSocketUpgrade(echo, { path: "//a", origins: ["https://app.example:8443", "capacitor://localhost", "null"] });
   for (const name of ["maxMessage", "receiveBuffer", "sendBuffer", "maxConnections"]) {
     for (const value of [0, 1.5, "5", Number.NaN])
       assert.throws(() => webSocketUpgrade(echo, { [name]: value }), RangeError, `${name} ${value}`);
     webSocketUpgrade(echo, { [name]: Infinity });
   }
-  for (const name of ["closeTimeout", "pingInterval", "pingTimeout", "afterClose"]) {
+  for (const name of ["closeTimeout", "pingInterval", "pingTimeout", "afterClose", "checkTimeout"]) {
     for (const value of [0, -1, "5", Number.NaN])
       assert.throws(() => webSocketUpgrade(echo, { [name]: value }), RangeError, `${name} ${value}`);
     webSocketUpgrade(echo, { [name]: Infinity });
   }
-  await assert.rejects(serveWebSocket(echo, {} as never), TypeError);
+  await assert.rejects(
+    serveWebSocket(echo, { port: 8080 } as never),
+    /TypeError: .* give webSocketUpgrade\(\) to serveHttp/,
+  );
   await assert.rejects(serveWebSocket(echo, undefined as never), TypeError);
 });
 

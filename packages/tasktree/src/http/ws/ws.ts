@@ -55,18 +55,19 @@ const most = 2 ** 31 - 1;
 
 /** A connection that ws speaks on. */
 export class WsWire implements Wire, Beating {
-  readonly canPause = true;
   readonly overflowCode = 1009;
   /** Whether anything was heard since this was made false. */
   heard = true;
-  took = false;
   paused = false;
   readonly #ws: Socket;
+  readonly #socket: Duplex;
+  #taken = 0;
   #events: WireEvents | undefined = undefined;
   #error: unknown = undefined;
 
   constructor(opened: Socket, socket: Duplex) {
     this.#ws = opened;
+    this.#socket = socket;
     const hear = (): void => void (this.heard = true);
     socket.on("data", hear);
     for (const event of ["message", "ping", "pong"]) opened.on(event, hear); // of Bun's sockets no data comes by here
@@ -80,8 +81,16 @@ export class WsWire implements Wire, Beating {
     return this.#ws.protocol;
   }
 
+  get isOpen(): boolean {
+    return this.#ws.readyState === this.#ws.OPEN;
+  }
+
   get unsent(): number {
     return this.#ws.bufferedAmount;
+  }
+
+  get progress(): number {
+    return this.#taken + (goneFrom(this.#socket) ?? -this.#ws.bufferedAmount);
   }
 
   listen(events: WireEvents): void {
@@ -89,8 +98,7 @@ export class WsWire implements Wire, Beating {
   }
 
   send(message: string | Uint8Array): void {
-    if (this.#ws.readyState !== this.#ws.OPEN) return; // that the other side has gone is about to be told
-    this.#ws.send(message, this.#taken);
+    this.#ws.send(message, this.#sent);
   }
 
   watchUnsent(): void {} // ws tells of each message
@@ -117,8 +125,8 @@ export class WsWire implements Wire, Beating {
     this.#ws.terminate();
   }
 
-  readonly #taken = (): void => {
-    this.took = true;
+  readonly #sent = (): void => {
+    this.#taken++;
     this.#events?.taken();
   };
 
@@ -135,4 +143,19 @@ export class WsWire implements Wire, Beating {
     this.#events?.ended({ code: this.#error === undefined ? code : lost, reason, error: this.#error });
     this.#events = undefined;
   }
+}
+
+/** What a socket of Node's keeps of its own. Node looks there too, to tell a slow write from one that has stopped. */
+interface Handle {
+  readonly bytesWritten?: number;
+  readonly writeQueueSize?: number;
+  /** Of TLS: what is under it. */
+  readonly _parent?: Handle;
+}
+
+/** How many bytes the system has taken. A message is written at once: that a part of it has gone is told nowhere else. */
+function goneFrom(socket: Duplex): number | undefined {
+  const handle = (socket as { readonly _handle?: Handle | null })._handle;
+  const { bytesWritten, writeQueueSize } = handle?._parent ?? handle ?? {};
+  return bytesWritten === undefined || writeQueueSize === undefined ? undefined : bytesWritten - writeQueueSize;
 }

@@ -51,7 +51,7 @@ const ways: [string, (client: RawClient) => void][] = [
 ];
 
 for (const [how, leave] of ways) {
-  test(`webSocketUpgrade() cancels the handler, whatever that is at, of a client that ${how} without a good-bye`, async () => {
+  test(`I2 webSocketUpgrade() cancels the handler, whatever that is at, of a client that ${how} without a good-bye`, async () => {
     await withTaskGroup(async (group) => {
       const works: ((socket: WebSocketConnection) => Promise<unknown>)[] = [
         () => sleepForever(),
@@ -99,7 +99,7 @@ test("webSocketUpgrade() lets the failure of a handler's cleanup be heard, thoug
   });
 });
 
-test("webSocketUpgrade() gives what a client has sent before its good-bye, then ends the loop, and gives the handler its time", async () => {
+test("I2 webSocketUpgrade() gives what a client has sent before its good-bye, then ends the loop, and gives the handler its time", async () => {
   await withTaskGroup(async (group) => {
     const received: unknown[] = [];
     let draining = false;
@@ -208,7 +208,7 @@ test("webSocketUpgrade() takes a message of maxMessage bytes, and closes the con
   });
 });
 
-test("WebSocketConnection holds no more of what a client floods than receiveBuffer and what one read brings, and loses nothing", async () => {
+test("I1 WebSocketConnection holds no more of what a client floods than receiveBuffer and what one read brings, and loses nothing", async () => {
   await withTaskGroup(async (group) => {
     const limit = 65_536;
     const oneRead = runtime === "bun" ? 524_288 : 65_536;
@@ -257,7 +257,7 @@ test("WebSocketConnection holds up a flood of empty messages too", async () => {
   });
 });
 
-test("WebSocketConnection lets send() wait for a client that takes nothing, so that little more than sendBuffer is held; it then gets all in order", async () => {
+test("I1 WebSocketConnection lets send() wait for a client that takes nothing, so that little more than sendBuffer is held; it then gets all in order", async () => {
   await withTaskGroup(async (group) => {
     const [count, size] = [1000, 20_000];
     let connection: WebSocketConnection | undefined;
@@ -317,7 +317,7 @@ test("WebSocketConnection has sent nothing for a send() that is cancelled while 
   });
 });
 
-test("webSocketUpgrade() on a server that drains: what had come is answered, loops end, clients get 1001, and nobody is let in", async () => {
+test("I2 webSocketUpgrade() on a server that drains: what had come is answered, loops end, clients get 1001, and nobody is let in", async () => {
   const clients: WsClient[] = [];
   await withCancelScope(async (scope) => {
     await withTaskGroup(async (group) => {

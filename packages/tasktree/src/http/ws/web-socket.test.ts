@@ -16,7 +16,7 @@ const echo: WebSocketHandler = async (socket) => {
   for await (const message of socket) await socket.send(message);
 };
 
-test("WebSocketConnection carries messages both ways, text as strings and bytes as arrays, in order", async () => {
+test("I1 WebSocketConnection carries messages both ways, text as strings and bytes as arrays, in order", async () => {
   await withTaskGroup(async (group) => {
     const listener = await servedSockets(group, echo);
     const client = await WsClient.open(listener);
@@ -62,7 +62,7 @@ test("WebSocketConnection gives bytes that don't keep alive what came with them"
   });
 });
 
-test("WebSocketConnection gives each of several receivers its message, is a case of select(), and puts fragments together", async () => {
+test("I1 WebSocketConnection gives each of several receivers its message, is a case of select(), and puts fragments together", async () => {
   await withTaskGroup(async (group) => {
     const got: unknown[] = [];
     const quiet = new Channel<string>(0);
@@ -336,7 +336,7 @@ test("webSocketUpgrade() agrees on the best subprotocol that both sides speak, a
   });
 });
 
-test("webSocketUpgrade() closes with 1000 when a handler returns, with 1011 when it fails, and goes on", async () => {
+test("I2 webSocketUpgrade() closes with 1000 when a handler returns, with 1011 when it fails, and goes on", async () => {
   await withTaskGroup(async (group) => {
     const errors: unknown[] = [];
     const handler: WebSocketHandler = async (socket) => {

@@ -138,8 +138,17 @@ test("webSocketUpgrade() lets pages of its own site in, and others only if they 
   assert.equal(await status("https://example.com.evil.org"), "403");
   assert.equal(await status("https://evil.org"), "403");
   assert.equal(await status("null"), "403");
-  for (const origin of ["file://", "file://x", "data:x", "chrome-extension://x", "http://"])
+  for (const origin of [
+    "file://",
+    "file://x",
+    "file://example.com",
+    "data:x",
+    "chrome-extension://example.com",
+    "http://",
+  ])
     assert.equal(await status(origin), "403", origin);
+  const withPort = `Host: example.com:8080\r\nOrigin: file://x\r\n${handshake}`;
+  assert.equal((await refusal(withPort)).slice(9, 12), "403");
   for (const origin of ["null", "chrome-extension://x"]) assert.equal(await status(origin, [origin]), "101", origin);
   assert.equal(await status("https://evil.org", "any"), "101");
   assert.equal(await status("https://app.org", ["https://app.org"]), "101");
@@ -165,6 +174,20 @@ test("webSocketUpgrade() answers 500 when check() fails, tells onError, and goes
   assert.match(await refusal(host + handshake, options, "/bad"), /^HTTP\/1\.1 500 [^]*\r\n\r\n/);
   assert.match(await refusal(host + handshake, options, "/good"), /^HTTP\/1\.1 101 /);
   assert.deepEqual(errors.map(String), ["Error: no database"]);
+});
+
+test("webSocketUpgrade() without onError answers 500 when check() fails, and tells onError of serveHttp", async () => {
+  await withTaskGroup(async (group) => {
+    const errors: unknown[] = [];
+    const check = (): never => {
+      throw new Error("no database");
+    };
+    const listener = await servedSockets(group, echo, { check }, { onError: (error) => errors.push(error) });
+    const client = await RawClient.open(listener);
+    client.get("/", handshake);
+    assert.match(await client.whole(), /^HTTP\/1\.1 500 /);
+    assert.deepEqual(errors.map(String), ["Error: no database"]);
+  });
 });
 
 test("webSocketUpgrade() answers 500 when check() gives what is no status, and tells onError", async () => {

@@ -10,9 +10,15 @@ export const ofCombine: readonly Mutation[] = [
   },
   {
     clause: "B1a",
-    file: "packages/tasktree/src/combine/all.ts",
-    find: "gaveNoValue(group);",
-    replace: "",
+    file: "packages/tasktree/src/combine/slots.ts",
+    find: "      gaveNoValue(this.#group);\n      throw error;\n    }\n    this",
+    replace: "      throw error;\n    }\n    this",
+  },
+  {
+    clause: "B1a",
+    file: "packages/tasktree/src/combine/slots.ts",
+    find: "        gaveNoValue(this.#group);\n        throw error;\n      }\n      turns",
+    replace: "        throw error;\n      }\n      turns",
   },
   {
     clause: "B1a",
@@ -143,8 +149,8 @@ export const ofCombine: readonly Mutation[] = [
   {
     clause: "X1a",
     file: "packages/tasktree/src/combine/slots.ts",
-    find: "await turns.call(this.#call, taken.item as T, taken.index)",
-    replace: "await this.#call(taken.item as T, taken.index)",
+    find: "taken.turns!.call(this.#call, taken.item as T, taken.index)",
+    replace: "this.#call(taken.item as T, taken.index)",
   },
   {
     clause: "B1e",
@@ -163,5 +169,41 @@ export const ofCombine: readonly Mutation[] = [
     file: "packages/tasktree/src/combine/contest.ts",
     find: "await both(error, () => lost?.(winner!.value))",
     replace: "void lost?.(winner.value)",
+  },
+  {
+    clause: "X1a",
+    file: "packages/tasktree/src/combine/slots.ts",
+    find: 'isList ? "now" : undefined',
+    replace: '"now"',
+  },
+  {
+    clause: "B1e",
+    file: "packages/tasktree/src/combine/slots.ts",
+    find: "    while (taken?.turns!.resting === false) taken = this.#resting.pop(); // was cancelled\n",
+    replace: "",
+  },
+  {
+    clause: "B1e",
+    file: "packages/tasktree/src/combine/slots.ts",
+    find: "      for (const { turns } of this.#resting) if (turns!.resting) turns!.go();\n",
+    replace: "",
+  },
+  {
+    clause: "B1e",
+    file: "packages/tasktree/src/combine/slots.ts",
+    find: "        if (this.#over) return;\n",
+    replace: "",
+  },
+  {
+    clause: "B1e",
+    file: "packages/tasktree/src/combine/slots.ts",
+    find: "      taken.turns!.go(); // first: a function that cancels its task at once must not cut the rest\n      this.#begin(taken);\n",
+    replace: "      this.#begin(taken);\n      taken.turns!.go();\n",
+  },
+  {
+    clause: "B1e",
+    file: "packages/tasktree/src/core/wait-list.ts",
+    find: "if (this.#over() !== undefined) this.#resolve(undefined);",
+    replace: "this.wake(undefined);",
   },
 ];

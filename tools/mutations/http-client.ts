@@ -36,8 +36,8 @@ export const ofHttpClient: readonly Mutation[] = [
   {
     clause: "addresses",
     file: `${client}/addresses.ts`,
-    find: "addresses.filter(({ address, family }) => allowed(address, family as 4 | 6))",
-    replace: "addresses",
+    find: "addresses.filter(({ address, family }) => isAllowed(allowed, address, family as 4 | 6))",
+    replace: "[...addresses]",
   },
   {
     clause: "addresses",

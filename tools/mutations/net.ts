@@ -90,8 +90,8 @@ export const ofNet: readonly Mutation[] = [
   {
     clause: "N4",
     file: outlet,
-    find: 'if (drains) writable.on("drain", this.#gone);',
-    replace: "",
+    find: 'writable.on("drain", this.#gone).on(',
+    replace: "writable.on(",
   },
   {
     clause: "N5",

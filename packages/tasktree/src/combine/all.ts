@@ -1,18 +1,7 @@
 import { checkOptions } from "../errors.ts";
-import { quiet, withTaskGroup, type TaskGroup } from "../lowlevel.ts";
-import { gaveNoValue } from "./children.ts";
-import { feed, Room } from "./feed.ts";
-import {
-  both,
-  checkJob,
-  checkLimit,
-  inShape,
-  isAsync,
-  nameOf,
-  type Job,
-  type JobRecord,
-  type Jobs,
-} from "./functions.ts";
+import { quiet, withTaskGroup } from "../lowlevel.ts";
+import { Room } from "./feed.ts";
+import { both, checkJob, checkLimit, inShape, nameOf, type Job, type JobRecord, type Jobs } from "./functions.ts";
 import { Slots, type Work } from "./slots.ts";
 
 export interface AllOptions {
@@ -61,21 +50,22 @@ export function all(jobs: Jobs<unknown> | JobRecord, options: AllOptions = {}): 
 
 async function values(jobs: Jobs<unknown>, limit: number): Promise<unknown[]> {
   const results: unknown[] = [];
-  if (isAsync(jobs) || limit === Infinity) {
-    await withTaskGroup((group) => startAll(group, jobs, limit, results));
-    return results;
-  }
+  const room = new Room("all", limit);
   let slots: Slots<Job<unknown>, unknown, number> | undefined;
   const work: Work<Job<unknown>, unknown, number> = {
     what: "all",
     limit,
+    room,
     nameOf: (job, at) => nameOf("all", job, at),
     enter(job, at) {
       checkJob("all", at, job);
       return results.push(undefined) - 1;
     },
     call: (job) => job(),
-    done: (at, value) => (results[at] = value),
+    done(at, value) {
+      results[at] = value;
+      room.leave();
+    },
   };
   try {
     await withTaskGroup((group) => (slots = new Slots(group, jobs, work)).start());
@@ -84,23 +74,4 @@ async function values(jobs: Jobs<unknown>, limit: number): Promise<unknown[]> {
     throw error;
   }
   return results;
-}
-
-/** A task for each, as there is room. */
-async function startAll(group: TaskGroup, jobs: Jobs<unknown>, limit: number, results: unknown[]): Promise<void> {
-  const room = new Room("all", limit);
-  await feed(jobs, room, (job, at) => {
-    checkJob("all", at, job);
-    results.push(undefined);
-    const run = async (): Promise<void> => {
-      try {
-        results[at] = await job();
-      } catch (error) {
-        gaveNoValue(group);
-        throw error;
-      }
-      room.leave();
-    };
-    group.spawn(run, { name: nameOf("all", job, at) });
-  });
 }

@@ -5,12 +5,13 @@ import { both, isAsync } from "./functions.ts";
 /**
  * How many may be in work at a time.
  *
- * A semaphore without permits: an object for each item would cost more than the item. Only {@link feed} waits here.
+ * A semaphore without permits: an object for each item would cost more than the item.
  */
 export class Room implements Waitable {
   readonly #what: string;
   #free: number;
-  readonly #feeder = new WaitList(this);
+  /** Who waits for room: {@link feed}, or the slots that read a source. */
+  readonly line: WaitList = new WaitList(this);
 
   constructor(what: string, limit: number) {
     this.#what = what;
@@ -27,12 +28,12 @@ export class Room implements Waitable {
 
   leave(): void {
     this.#free++;
-    this.#feeder.wake();
+    this.line.wake();
   }
 
   /** Cancellation: Checkpoint, nothing lost. */
   wait(): Promise<void> {
-    return refused() ?? this.#feeder.wait();
+    return refused() ?? this.line.wait();
   }
 
   describe(): string {

@@ -1,17 +1,8 @@
 import { brief, checkOptions } from "../errors.ts";
 import { Deque } from "../internal/deque.ts";
-import {
-  bound,
-  openTaskGroup,
-  WaitList,
-  withTaskGroup,
-  type OpenTaskGroup,
-  type Task,
-  type TaskGroup,
-} from "../lowlevel.ts";
-import { gaveNoValue } from "./children.ts";
-import { feed, Room } from "./feed.ts";
-import { both, checkLimit, isAsync } from "./functions.ts";
+import { bound, openTaskGroup, WaitList, withTaskGroup, type OpenTaskGroup, type Task } from "../lowlevel.ts";
+import { Room } from "./feed.ts";
+import { both, checkLimit } from "./functions.ts";
 import { Results, type Working } from "./results.ts";
 import { Slots, type Work } from "./slots.ts";
 
@@ -139,33 +130,13 @@ export class Mapping<T, R> implements Work<T, R, Entry<R>>, Working<R> {
   }
 
   async #runAll(): Promise<void> {
-    const items = this.#items;
-    if (isAsync(items)) return await withTaskGroup((group) => this.#feed(group, items));
     let slots: Slots<T, R, Entry<R>> | undefined;
     try {
-      await withTaskGroup((group) => (slots = new Slots(group, items, this)).start());
+      await withTaskGroup((group) => (slots = new Slots(group, this.#items, this)).start());
     } catch (error) {
       await both(error, () => slots?.close());
       throw error;
     }
-  }
-
-  /** A task for each, as there is room. */
-  #feed(group: TaskGroup, items: AsyncIterable<T>): Promise<void> {
-    return feed(items, this.room, (item, index) => {
-      const entry = this.enter();
-      const mapItem = async (): Promise<void> => {
-        let value: Awaited<R>;
-        try {
-          value = await this.call(item, index);
-        } catch (error) {
-          gaveNoValue(group);
-          throw error;
-        }
-        this.done(entry, value);
-      };
-      group.spawn(mapItem, this.nameOf && { name: this.nameOf(item, index) });
-    });
   }
 
   enter(): Entry<R> {

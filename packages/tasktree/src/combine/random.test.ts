@@ -86,6 +86,12 @@ const users: Record<string, (program: Program) => Promise<void>> = {
     if (Array.isArray(result)) assert.deepEqual([result, bad], [plans.map(({ at }) => at), false]);
     else assert.ok(bad);
   },
+  async "all of an async source"({ jobs, plans, limit }) {
+    const bad = plans.some(({ way }) => way !== "value");
+    const result = await all(slowly(jobs), { limit }).catch(known);
+    if (Array.isArray(result)) assert.deepEqual([result, bad], [plans.map(({ at }) => at), false]);
+    else assert.ok(bad);
+  },
   async allSettled({ jobs, plans, limit }) {
     const entries = await allSettled(jobs, { limit });
     assert.deepEqual(
@@ -122,7 +128,26 @@ const users: Record<string, (program: Program) => Promise<void>> = {
       true,
     );
   },
+  async "mapConcurrent of an async source"(program) {
+    const { plans, limit } = program;
+    await streamed(
+      mapConcurrent(slowly(plans), (plan) => program.job(plan), { limit }),
+      plans,
+      true,
+    );
+  },
+  async "asCompleted of an async source"({ jobs, plans, limit }) {
+    await streamed(asCompleted(slowly(jobs), { limit }), plans, false);
+  },
 };
+
+/** Some come at once, some take their time. */
+async function* slowly<T>(items: readonly T[]): AsyncGenerator<T> {
+  for (const [at, item] of items.entries()) {
+    if (at % 3 !== 0) await sleep(at % 2);
+    yield item;
+  }
+}
 
 async function streamed(results: AsyncIterable<number>, plans: readonly Plan[], ordered: boolean): Promise<void> {
   const got: number[] = [];
@@ -154,7 +179,7 @@ function ending(error: unknown): Way {
 }
 
 for (const [name, use] of Object.entries(users)) {
-  test(`B1a B1b B1e B1f B1g whatever ends, fails and is cancelled in whatever order, ${name}() keeps its word`, async () => {
+  test(`B1a B1b B1e B1f B1g whatever ends, fails and is cancelled in whatever order, ${name} keeps its word`, async () => {
     for (let seed = 1; seed <= 150; seed++) {
       const random = randomFrom(seed + 1000);
       const cancelAt = seed % 2 === 0 ? random(12) : undefined;

@@ -1,10 +1,14 @@
 /**
- * A function for each item of a source, so many at a time: slots, each with a task that takes item after item. As long as
+ * A function for each item of a source, so many at a time: slots, each with a task that works on item after item. As long as
  * nobody can tell, the task of an item that is done is the next one's too (see `Turns`); else that gets its own.
+ *
+ * What gives its items at once is read by the slots, each when it has nothing to do. An async source is read by the group's
+ * block, in one task and context, and the items are given to slots that rest.
  */
-import { passed, refusedIntake, Turns, type Named, type TaskGroup } from "../lowlevel.ts";
+import { passed, refusedIntake, Turns, type Named, type TaskGroup, type Waitable } from "../lowlevel.ts";
 import { gaveNoValue } from "./children.ts";
-import type { Room } from "./feed.ts";
+import { feed, type Room } from "./feed.ts";
+import { isAsync } from "./functions.ts";
 
 /** Whether it is others' turn asks for the time, which costs as much as a short function. */
 const askEvery = 16;
@@ -13,8 +17,8 @@ const askEvery = 16;
 export interface Work<T, R, E> {
   readonly what: string;
   readonly limit: number;
-  /** Where a slot waits before it takes another item; undefined where it never has to. */
-  readonly room?: Room;
+  /** Where a slot waits before it takes another item. */
+  readonly room: Room;
   readonly nameOf?: ((item: T, index: number) => string) | undefined;
   enter(item: T, index: number): E;
   call(item: T, index: number): R | PromiseLike<R>;
@@ -24,9 +28,13 @@ export interface Work<T, R, E> {
 /** An item that was taken, and its place: of one item after the other, as long as they share a task. */
 class Taken<T, R, E> implements Named {
   readonly #work: Work<T, R, E>;
+  turns: Turns | undefined = undefined;
   item: T | undefined = undefined;
   entry: E | undefined = undefined;
-  index = 0;
+  /** -1: there is none. */
+  index = -1;
+  /** What its function has returned. */
+  result: R | PromiseLike<R> | undefined = undefined;
 
   constructor(work: Work<T, R, E>) {
     this.#work = work;
@@ -34,6 +42,7 @@ class Taken<T, R, E> implements Named {
 
   get name(): string {
     const { nameOf, what } = this.#work;
+    if (this.index === -1) return what;
     try {
       return nameOf!(this.item as T, this.index);
     } catch {
@@ -42,60 +51,132 @@ class Taken<T, R, E> implements Named {
   }
 }
 
-export class Slots<T, R, E> {
+export class Slots<T, R, E> implements Waitable {
   readonly #group: TaskGroup;
   readonly #work: Work<T, R, E>;
-  readonly #source: Iterator<T>;
+  readonly #items: Iterable<T> | AsyncIterable<T>;
+  /** What gives its items at once. */
+  readonly #source: Iterator<T> | undefined;
+  /** Who has no item of an async source. */
+  readonly #resting: Taken<T, R, E>[] = [];
+  /** Between two items of a list no code runs that could change it. */
+  #context: "now" | Turns | undefined;
+  /** New tasks are for one item each: nothing waits for room, or functions over an async source keep theirs anyway. */
+  #alone: boolean;
   #over = false;
   #count = 0;
 
-  constructor(group: TaskGroup, items: Iterable<T>, work: Work<T, R, E>) {
+  constructor(group: TaskGroup, items: Iterable<T> | AsyncIterable<T>, work: Work<T, R, E>) {
     this.#group = group;
     this.#work = work;
-    this.#source = items[Symbol.iterator]();
+    this.#items = items;
+    this.#source = isAsync(items) ? undefined : items[Symbol.iterator]();
+    const isList = (items as Iterable<T>)[Symbol.iterator] === Array.prototype.values;
+    this.#context = isList ? "now" : undefined;
+    this.#alone = work.limit === Infinity;
   }
 
-  /** Starts the first items. The slots go on by themselves, as children of the group. */
-  start(): void {
-    for (let slot = 0; slot < this.#work.limit && this.#spawn(); slot++);
+  /** The block of the group. Of a source that gives its items at once it starts the first; the slots go on by themselves. */
+  async start(): Promise<void> {
+    if (this.#source === undefined) await this.#read(this.#items as AsyncIterable<T>);
+    else for (let slot = 0; slot < this.#work.limit && this.#spawn(); slot++);
   }
 
-  /** Closes the source, if it was not read to its end. */
+  /** Closes the source, if it gives its items at once and was not read to its end. */
   close(): void {
-    if (!this.#over) this.#source.return?.();
+    if (!this.#over) this.#source?.return?.();
     this.#over = true;
+  }
+
+  describe(): string {
+    return `another item of ${this.#work.what}`;
+  }
+
+  async #read(items: AsyncIterable<T>): Promise<void> {
+    try {
+      await feed(items, this.#work.room, (item) => this.#give(item));
+    } finally {
+      this.#over = true;
+      for (const { turns } of this.#resting) if (turns!.resting) turns!.go();
+    }
+  }
+
+  /** Has an item worked on, in the context of its source. Throws if the group was cancelled. */
+  #give(item: T): void {
+    let taken = this.#resting.pop();
+    while (taken?.turns!.resting === false) taken = this.#resting.pop(); // was cancelled
+    if (taken === undefined) {
+      taken = new Taken(this.#work);
+      this.#enter(taken, item);
+      this.#startTask(taken);
+    } else {
+      this.#enter(taken, item);
+      taken.turns!.go(); // first: a function that cancels its task at once must not cut the rest
+      this.#begin(taken);
+    }
   }
 
   #take(taken: Taken<T, R, E>): boolean {
     if (this.#over) return false;
     // Whatever goes wrong here, there is nothing to close any more.
     this.#over = true;
-    const { done, value } = this.#source.next();
+    const { done, value } = this.#source!.next();
     if (done === true) return false;
     this.#over = false;
-    this.#work.room?.enter();
-    taken.item = value;
-    taken.index = this.#count++;
-    taken.entry = this.#work.enter(value, taken.index);
+    this.#work.room.enter();
+    this.#enter(taken, value);
     return true;
+  }
+
+  #enter(taken: Taken<T, R, E>, item: T): void {
+    taken.item = item;
+    taken.index = this.#count++;
+    taken.entry = this.#work.enter(item, taken.index);
   }
 
   /** A task for the next item, if there is one. */
   #spawn(): boolean {
     const taken = new Taken(this.#work);
     if (!this.#take(taken)) return false;
-    const mapItem = (): Promise<void> => this.#run(taken);
-    this.#group.spawn(mapItem, this.#work.nameOf && { name: taken.name });
+    this.#startTask(taken);
     return true;
+  }
+
+  #startTask(taken: Taken<T, R, E>): void {
+    const mapItem = (): Promise<void> => (this.#alone ? this.#runAlone(taken) : this.#run(taken));
+    this.#group.spawn(mapItem, this.#work.nameOf && { name: taken.name });
+  }
+
+  /** Calls the function of an item. */
+  #begin(taken: Taken<T, R, E>): void {
+    try {
+      taken.result = taken.turns!.call(this.#call, taken.item as T, taken.index);
+    } catch (error) {
+      taken.result = Promise.reject<R>(error);
+    }
+  }
+
+  readonly #call = (item: T, index: number): R | PromiseLike<R> => this.#work.call(item, index);
+
+  async #runAlone(taken: Taken<T, R, E>): Promise<void> {
+    let value: Awaited<R>;
+    try {
+      value = await this.#work.call(taken.item as T, taken.index);
+    } catch (error) {
+      gaveNoValue(this.#group);
+      throw error;
+    }
+    this.#work.done(taken.entry as E, value);
   }
 
   async #run(taken: Taken<T, R, E>): Promise<void> {
     const { room, nameOf } = this.#work;
-    const turns = new Turns();
+    const turns = (taken.turns = this.#turns());
+    this.#begin(taken);
     for (let count = 1; ; count++) {
       let value: Awaited<R>;
       try {
-        value = await turns.call(this.#call, taken.item as T, taken.index);
+        value = await (taken.result as R);
       } catch (error) {
         gaveNoValue(this.#group);
         throw error;
@@ -103,29 +184,47 @@ export class Slots<T, R, E> {
       turns.over();
       this.#work.done(taken.entry as E, value);
       if (!turns.renew(nameOf && taken)) return this.#leaveSlot();
-      while (room?.full === true) {
-        await room.wait();
-        if (refusedIntake() !== undefined) return;
+      if (this.#source === undefined) {
+        if (this.#over) return;
+        taken.item = taken.entry = taken.result = undefined;
+        taken.index = -1;
+        this.#resting.push(taken);
+        await turns.rest();
+        if (taken.index === -1) return;
+      } else {
+        while (room.full) {
+          await turns.rest(room.line);
+          if (refusedIntake() !== undefined) return;
+        }
+        if (!this.#take(taken)) return;
+        if (count % askEvery === 0) await passed();
+        this.#begin(taken);
       }
-      if (!this.#take(taken)) return;
-      if (count % askEvery === 0) await passed();
     }
   }
 
-  readonly #call = (item: T, index: number): R | PromiseLike<R> => this.#work.call(item, index);
+  #turns(): Turns {
+    const turns = new Turns(this.#source === undefined ? this : this.#work.room, this.#context);
+    if (this.#context === "now") this.#context = turns;
+    return turns;
+  }
 
   /** This task is done with its item, and is not another's. Its slot gets a new one, unless the group was cancelled. */
   #leaveSlot(): void {
     const { what, room, nameOf } = this.#work;
-    if (room?.full !== true && refusedIntake() === undefined) {
+    if (this.#source === undefined) {
+      this.#alone = true;
+      return;
+    }
+    if (!room.full && refusedIntake() === undefined) {
       this.#spawn();
       return;
     }
     const mapItem = async (): Promise<void> => {
-      while (room?.full === true) await room.wait();
+      while (room.full) await room.wait();
       const taken = new Taken(this.#work);
       if (refusedIntake() !== undefined || !this.#take(taken)) return;
-      if (nameOf !== undefined) new Turns().renew(taken);
+      if (nameOf !== undefined) new Turns(room).renew(taken);
       await this.#run(taken);
     };
     this.#group.trySpawn(mapItem, nameOf && { name: what });

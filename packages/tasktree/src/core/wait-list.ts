@@ -65,7 +65,7 @@ export class Wait implements InLine {
   /** The scope it waits in; undefined when over. */
   node: ScopeNode | undefined = undefined;
   /** What was handed out, and is to be kept from being reported as unhandled when a cancellation rejects it. */
-  promise: Promise<unknown>;
+  promise!: Promise<unknown>;
   readonly exempt: boolean;
   readonly on: Waitable | undefined;
   readonly payload: unknown;
@@ -73,17 +73,22 @@ export class Wait implements InLine {
   asleep: Clock | undefined = undefined;
   /** Takes the cancellation in place of the waiter, who then goes on waiting. */
   onCut: ((error: unknown) => void) | undefined = undefined;
-  readonly #resolve: (value: unknown) => void;
-  readonly #reject: (error: unknown) => void;
+  #resolve!: (value: unknown) => void;
+  #reject!: (error: unknown) => void;
 
   constructor(on: Waitable | undefined, node: ScopeNode, payload?: unknown, exempt = false) {
     this.on = on;
     this.payload = payload;
     this.exempt = exempt;
+    if (node.root.debug) rememberSite(this);
+    this.begin(node);
+  }
+
+  /** Waits in `node`, for the first time or, when that is over, once more. */
+  begin(node: ScopeNode): void {
     this.promise = new Promise<unknown>(capture as never);
     this.#resolve = lastResolve as never;
     this.#reject = lastReject;
-    if (node.root.debug) rememberSite(this);
     this.enter(node);
   }
 
@@ -93,6 +98,11 @@ export class Wait implements InLine {
 
   fail(error: unknown): void {
     this.#over()?.inTurn(this.#reject, error);
+  }
+
+  /** The waiter goes on in this turn, however long that has lasted. */
+  wakeNow(): void {
+    if (this.#over() !== undefined) this.#resolve(undefined);
   }
 
   /** The waiter's scope was cancelled. */

@@ -238,6 +238,19 @@ for (const [teller, mark] of Object.entries(tellers)) {
     assert.deepEqual([slow.pieces, sink.bytesWritten], [[65_536, 9], 65_545]);
   });
 
+  test(`N1 a write resolves when its bytes are gone, also if somebody else has ended the stream, as ${teller} tells`, async () => {
+    const slow = new Slow(mark);
+    const sink = fromNodeWritable(slow);
+    await withTaskGroup(async (group) => {
+      const writing = group.spawn(() => sink.write(new Uint8Array(9)));
+      await until(() => sink.statistics().writing);
+      slow.end();
+      slow.done!();
+      await writing;
+    });
+    await sink.close();
+  });
+
   test(`N5 a write that fails at once rejects where ${teller} tells: it has not just been taken over`, async () => {
     const wrong = new Error("full");
     const sink = fromNodeWritable(new Writable({ ...mark, write: (_chunk, _encoding, done) => done(wrong) }));

@@ -44,9 +44,9 @@ export class NodeOutlet implements NodeHalf {
     this.#writer = new WaitList({ describe: () => `room in ${end.name}` });
     this.#finishers = new WaitList({ describe: () => `the end of ${end.name}` });
     end.add(this);
-    // With such a mark 'drain' tells of all that was not gone at once; what was needs no callback then, which costs a tick.
+    // With such a mark 'drain', or the end, tells of all that was not gone at once; what was needs no callback then, which costs a tick.
     const drains = writable.writableHighWaterMark === lowestMark;
-    if (drains) writable.on("drain", this.#gone);
+    if (drains) writable.on("drain", this.#gone).on("finish", this.#gone);
     this.#told = drains ? undefined : this.#gone;
   }
 

@@ -65,6 +65,7 @@ const nodeModules: Readonly<Record<string, readonly string[] | "any">> = {
   "http/client/decompress.ts": ["node:stream", "node:zlib"],
   "http/client/options.ts": ["node:net"],
   "http/ws/handshake.ts": ["node:http"],
+  "http/ws/ws.ts": ["node:module"],
   fs: ["node:fs", "node:fs/promises", "node:os", "node:path", "node:url"],
   testing: "any",
   inspector: "any",

@@ -240,8 +240,9 @@ for (const [name, contest] of [
       assert.equal(await contest<unknown>([() => 1, thrower]), 1);
       assert.equal(await contest<unknown>([async () => 1, manySteps]), 1);
       assert.equal(await contest<unknown>([after(10, 1), failing(errors[0], 10)]), 1);
-      setTimeout(() => foreign.reject(errors[0]), 5);
+      const late = sleep(5).then(() => foreign.reject(errors[0]));
       assert.equal(await contest<unknown>([after(3, 1), own, () => foreign.promise]), 1);
+      await late;
     });
   });
 

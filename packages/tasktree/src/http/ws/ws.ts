@@ -1,19 +1,27 @@
 /** All that is used of ws, an optional peer: see DESIGN.md, section 2. */
 import type { IncomingMessage } from "node:http";
+import { createRequire } from "node:module";
 import type { Duplex } from "node:stream";
 import { InvalidStateError } from "../../errors.ts";
 import type { Beating } from "./heartbeat.ts";
 import { ownBytes, type Wire, type WireEvents } from "./wire.ts";
 
-// Who only connects does without it: what is missing is said where a server is made.
-const missing = { error: undefined as unknown };
-const ws = await import("ws").catch((error: unknown) => {
-  if ((error as { code?: unknown }).code !== "ERR_MODULE_NOT_FOUND") throw error;
-  missing.error = error;
-  return undefined;
-});
+type Library = typeof import("ws");
 
-type Socket = InstanceType<(typeof import("ws"))["WebSocket"]>;
+// Who only connects does without it: what is missing is said where a server is made. Not `await import()`, which require() of this
+// door could not load.
+const missing = { error: undefined as unknown };
+const ws = ((): Library | undefined => {
+  try {
+    return createRequire(import.meta.url)("ws") as Library;
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== "MODULE_NOT_FOUND") throw error;
+    missing.error = error;
+    return undefined;
+  }
+})();
+
+type Socket = InstanceType<Library["WebSocket"]>;
 
 export interface HandshakeOptions {
   readonly maxMessage: number;

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import { connect } from "node:net";
 import { test } from "node:test";
+import { Fate } from "../../../test/fate.ts";
 import { RawClient, refused, served, streamed, until } from "../../../test/http-clients.ts";
 import { needs, proc } from "../../../test/needs.ts";
 import { randomFrom } from "../../../test/random.ts";
@@ -21,26 +22,6 @@ import {
 import { reply, sse, type HttpHandler } from "../index.ts";
 
 const bytes = (text: string): Uint8Array<ArrayBuffer> => new TextEncoder().encode(text);
-
-/** What became of a handler. */
-class Fate {
-  begun = false;
-  cleaned = false;
-  error: unknown;
-
-  async watch<T>(work: () => Promise<T>): Promise<T> {
-    this.begun = true;
-    try {
-      return await work();
-    } catch (error) {
-      this.error = error;
-      throw error;
-    } finally {
-      await sleep(2); // cleanup may wait
-      this.cleaned = true;
-    }
-  }
-}
 
 test("U1 serveHttp() cancels the handler of a client that leaves, says why, and lets it clean up", async () => {
   await withTaskGroup(async (group) => {

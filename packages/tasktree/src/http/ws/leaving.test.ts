@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { test } from "node:test";
+import { Fate } from "../../../test/fate.ts";
 import { RawClient, refused, until } from "../../../test/http-clients.ts";
 import { randomFrom } from "../../../test/random.ts";
 import { isPinned, runtime } from "../../../test/runtime.ts";
@@ -19,31 +20,6 @@ import {
   type Scope,
 } from "../../index.ts";
 import type { WebSocketConnection, WebSocketHandler } from "./index.ts";
-
-/** What becomes of a handler. */
-class Fate {
-  begun = false;
-  cleaned = false;
-  error: unknown;
-
-  async watch<T>(work: () => Promise<T>): Promise<T> {
-    this.begun = true;
-    try {
-      return await work();
-    } catch (error) {
-      this.error = error;
-      throw error;
-    } finally {
-      await sleep(2); // cleanup may wait
-      this.cleaned = true;
-    }
-  }
-
-  get reason(): Error {
-    assert.ok(this.error instanceof CancelledError, String(this.error));
-    return this.error.reason as Error;
-  }
-}
 
 const ways: [string, (client: RawClient) => void][] = [
   ["closes its socket", (client) => client.leave()],

@@ -37,4 +37,5 @@ export { addInstrument } from "./core/run.ts";
 export type { Instrument } from "./core/instrument.ts";
 export type { Named, Scope } from "./core/scope.ts";
 export type { Outcome, Task } from "./core/task.ts";
-export { unwatchEnd, watchEnd, type EndWatcher } from "./core/end-watcher.ts";
+export { spawnChild, type Child } from "./core/child.ts";
+export { outcomeNow, unwatchEnd, watchEnd, type EndWatcher } from "./core/end-watcher.ts";

@@ -1,17 +1,20 @@
 /** Functions as children of a group: those whose values are needed, and those that may fail. */
-import { currentScope, currentTask, type Outcome, type TaskGroup } from "../lowlevel.ts";
+import { currentScope, currentTask, outcomeNow, type Outcome, type Task, type TaskGroup } from "../lowlevel.ts";
 import { feed, Room } from "./feed.ts";
 import { checkJob, nameOf, type Job, type Jobs } from "./functions.ts";
 
-/**
- * To be called in the task of a function that threw: if the task ends as cancelled by itself, the group is failed with
- * that, since a value will be missing and nothing else tells.
- */
+/** To be called in the task of a function that threw: see {@link failForGap}. */
 export function gaveNoValue(group: TaskGroup): void {
   if (!currentScope().cancelRequested) return;
-  currentTask()!.onEnd((outcome) => {
-    if (outcome.status === "cancelled") group.trySpawn(() => Promise.reject(outcome.error));
+  const task = currentTask()!;
+  task.onEnd(({ status }) => {
+    if (status === "cancelled") failForGap(group, task);
   });
+}
+
+/** Fails `group`, unless that was cancelled itself: `task` was, so a value will be missing, and nothing else tells. */
+export function failForGap(group: TaskGroup, task: Task): void {
+  group.trySpawn(() => Promise.reject((outcomeNow(task) as { error: unknown }).error));
 }
 
 /**

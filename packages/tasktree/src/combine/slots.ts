@@ -5,8 +5,20 @@
  * What gives its items at once is read by the slots, each when it has nothing to do. An async source is read by the group's
  * block, in one task and context, and the items are given to slots that rest.
  */
-import { passed, refusedIntake, Turns, type Named, type TaskGroup, type Waitable } from "../lowlevel.ts";
-import { gaveNoValue } from "./children.ts";
+import {
+  outcomeNow,
+  passed,
+  refusedIntake,
+  spawnChild,
+  Turns,
+  type Child,
+  type EndWatcher,
+  type Named,
+  type Task,
+  type TaskGroup,
+  type Waitable,
+} from "../lowlevel.ts";
+import { failForGap, gaveNoValue } from "./children.ts";
 import { feed, type Room } from "./feed.ts";
 import { isAsync } from "./functions.ts";
 
@@ -41,13 +53,54 @@ class Taken<T, R, E> implements Named {
   }
 
   get name(): string {
-    const { nameOf, what } = this.#work;
-    if (this.index === -1) return what;
+    return this.index === -1 ? this.#work.what : nameIn(this.#work, this.item as T, this.index);
+  }
+}
+
+function nameIn<T, R, E>({ what, nameOf }: Work<T, R, E>, item: T, index: number): string {
+  try {
+    if (nameOf !== undefined) return nameOf(item, index);
+  } catch {
+    // a function whose name cannot be read must still be able to end
+  }
+  return `${what}[${index}]`;
+}
+
+/** An item with a task of its own: nothing in that waits but its function. */
+class Single<T, R, E> implements Child {
+  previousWatcher: EndWatcher | undefined = undefined;
+  nextWatcher: EndWatcher | undefined = undefined;
+  watched: Task | undefined = undefined;
+  readonly #group: TaskGroup;
+  readonly #work: Work<T, R, E>;
+  readonly #item: T;
+  readonly #index: number;
+  readonly #entry: E;
+
+  constructor(group: TaskGroup, work: Work<T, R, E>, item: T, index: number) {
+    this.#group = group;
+    this.#work = work;
+    this.#item = item;
+    this.#index = index;
+    this.#entry = work.enter(item, index);
+  }
+
+  get name(): string {
+    return nameIn(this.#work, this.#item, this.#index);
+  }
+
+  /** What is thrown at once takes the step that a value takes: the others are started before it fails them. */
+  run(): R | PromiseLike<R> {
     try {
-      return nameOf!(this.item as T, this.index);
-    } catch {
-      return `${what}[${this.index}]`; // a function whose name cannot be read must still be able to end
+      return this.#work.call(this.#item, this.#index);
+    } catch (error) {
+      return Promise.reject<R>(error);
     }
+  }
+
+  taskEnded(task: Task): void {
+    if (task.status === "ok") this.#work.done(this.#entry, (outcomeNow(task) as { value: Awaited<R> }).value);
+    else if (task.status === "cancelled") failForGap(this.#group, task);
   }
 }
 
@@ -79,6 +132,8 @@ export class Slots<T, R, E> implements Waitable {
   /** The block of the group. Of a source that gives its items at once it starts the first; the slots go on by themselves. */
   async start(): Promise<void> {
     if (this.#source === undefined) await this.#read(this.#items as AsyncIterable<T>);
+    else if (this.#alone)
+      for (let next = this.#next(); next !== undefined; next = this.#next()) this.#startAlone(next.value);
     else for (let slot = 0; slot < this.#work.limit && this.#spawn(); slot++);
   }
 
@@ -105,26 +160,35 @@ export class Slots<T, R, E> implements Waitable {
   #give(item: T): void {
     let taken = this.#resting.pop();
     while (taken?.turns!.resting === false) taken = this.#resting.pop(); // was cancelled
-    if (taken === undefined) {
-      taken = new Taken(this.#work);
-      this.#enter(taken, item);
-      this.#startTask(taken);
-    } else {
+    if (taken !== undefined) {
       this.#enter(taken, item);
       taken.turns!.go(); // first: a function that cancels its task at once must not cut the rest
       this.#begin(taken);
+    } else if (this.#alone) {
+      this.#startAlone(item);
+    } else {
+      taken = new Taken(this.#work);
+      this.#enter(taken, item);
+      this.#startTask(taken);
     }
   }
 
-  #take(taken: Taken<T, R, E>): boolean {
-    if (this.#over) return false;
+  /** The next item of what gives them at once; undefined if there is none. */
+  #next(): { readonly value: T } | undefined {
+    if (this.#over) return undefined;
     // Whatever goes wrong here, there is nothing to close any more.
     this.#over = true;
-    const { done, value } = this.#source!.next();
-    if (done === true) return false;
+    const next = this.#source!.next();
+    if (next.done === true) return undefined;
     this.#over = false;
     this.#work.room.enter();
-    this.#enter(taken, value);
+    return next;
+  }
+
+  #take(taken: Taken<T, R, E>): boolean {
+    const next = this.#next();
+    if (next === undefined) return false;
+    this.#enter(taken, next.value);
     return true;
   }
 
@@ -142,9 +206,12 @@ export class Slots<T, R, E> implements Waitable {
     return true;
   }
 
+  #startAlone(item: T): void {
+    spawnChild(this.#group, new Single(this.#group, this.#work, item, this.#count++));
+  }
+
   #startTask(taken: Taken<T, R, E>): void {
-    const mapItem = (): Promise<void> => (this.#alone ? this.#runAlone(taken) : this.#run(taken));
-    this.#group.spawn(mapItem, this.#work.nameOf && { name: taken.name });
+    this.#group.spawn(() => this.#run(taken), { name: taken.name });
   }
 
   /** Calls the function of an item. */
@@ -158,19 +225,8 @@ export class Slots<T, R, E> implements Waitable {
 
   readonly #call = (item: T, index: number): R | PromiseLike<R> => this.#work.call(item, index);
 
-  async #runAlone(taken: Taken<T, R, E>): Promise<void> {
-    let value: Awaited<R>;
-    try {
-      value = await this.#work.call(taken.item as T, taken.index);
-    } catch (error) {
-      gaveNoValue(this.#group);
-      throw error;
-    }
-    this.#work.done(taken.entry as E, value);
-  }
-
   async #run(taken: Taken<T, R, E>): Promise<void> {
-    const { room, nameOf } = this.#work;
+    const { room } = this.#work;
     const turns = (taken.turns = this.#turns());
     this.#begin(taken);
     for (let count = 1; ; count++) {
@@ -183,7 +239,7 @@ export class Slots<T, R, E> implements Waitable {
       }
       turns.over();
       this.#work.done(taken.entry as E, value);
-      if (!turns.renew(nameOf && taken)) return this.#leaveSlot();
+      if (!turns.renew(taken)) return this.#leaveSlot();
       if (this.#source === undefined) {
         if (this.#over) return;
         taken.item = taken.entry = taken.result = undefined;
@@ -224,7 +280,7 @@ export class Slots<T, R, E> implements Waitable {
       while (room.full) await room.wait();
       const taken = new Taken(this.#work);
       if (refusedIntake() !== undefined || !this.#take(taken)) return;
-      if (nameOf !== undefined) new Turns(room).renew(taken);
+      new Turns(room).renew(taken);
       await this.#run(taken);
     };
     this.#group.trySpawn(mapItem, nameOf && { name: what });

@@ -5,6 +5,10 @@
  * `AsyncLocalStorage.run` makes two context frames on Node: one for the store, one to go back. Inside an AsyncResource's
  * scope `enterWith` makes one, since leaving the scope restores the caller's by pointer. Bun and Deno have it the other way
  * round. Don't share one resource between entries: children would miss what other libraries stored after its making.
+ *
+ * That one frame is a copy of the caller's. Where that has no store but ours, nothing in it is worth copying, and a frame
+ * made from none costs half. Which it is can be read off the resource, under a symbol that Node does not document: where
+ * it is not found, frames are copied.
  */
 import { AsyncLocalStorage, AsyncResource } from "node:async_hooks";
 import { brief, InvalidStateError } from "../errors.ts";
@@ -74,15 +78,37 @@ export function hereIn(frame: Frame | undefined): ScopeNode {
   return node.ended && node.force === undefined ? node.heir() : node;
 }
 
+/** What Node keeps of the context in which an AsyncResource was made. */
+type Kept = ReadonlyMap<unknown, unknown>;
+
+/** Under which symbol it keeps that; undefined if there is none. */
+const keptUnder: symbol | undefined = store.run({} as Frame, () => {
+  const resource = new AsyncResource("tasktree") as unknown as Record<symbol, Partial<Kept> | undefined>;
+  return Object.getOwnPropertySymbols(resource).find((symbol) => {
+    const kept = resource[symbol];
+    return typeof kept?.has === "function" && kept.has(store) && typeof kept.size === "number";
+  });
+});
+
+/** A resource with the context of now in it, to go into a frame from; without, where that has no store but ours. */
+function gate(): AsyncResource {
+  const resource = new AsyncResource("tasktree");
+  if (keptUnder === undefined) return resource;
+  const keeper = resource as unknown as Record<symbol, Kept | undefined>;
+  const kept = keeper[keptUnder];
+  if (kept !== undefined && kept.size === 1 && kept.has(store)) keeper[keptUnder] = undefined;
+  return resource;
+}
+
 /** Calls `fn(a, b)` with `frame` as the store, also in what it goes on to await. */
 export const enter: <A, B, R>(frame: Frame | undefined, fn: (a: A, b: B) => R, a: A, b: B) => R = onNode
-  ? (frame, fn, a, b) => new AsyncResource("tasktree").runInAsyncScope(enterHere, null, frame, fn, a, b) as never
+  ? (frame, fn, a, b) => gate().runInAsyncScope(enterHere, null, frame, fn, a, b) as never
   : (frame, fn, a, b) => store.run(frame, fn, a, b);
 
 /** {@link enter}, but always in the context of now: for those who know that it stays the same. */
 export const entering: () => typeof enter = onNode
   ? () => {
-      const resource = new AsyncResource("tasktree");
+      const resource = gate();
       return (frame, fn, a, b) => resource.runInAsyncScope(enterHere, null, frame, fn, a, b) as never;
     }
   : () => enter;

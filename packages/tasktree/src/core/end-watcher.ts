@@ -1,5 +1,5 @@
 /** Being told of a task's end without a closure, a context or an array: a list through the watchers' own fields. */
-import type { Task, TaskNode } from "./task.ts";
+import type { Outcome, Task, TaskNode } from "./task.ts";
 
 /**
  * What a primitive leaves with a task whose end it must know of at once, that of a holder, say. It may be the very object
@@ -12,7 +12,12 @@ export interface EndWatcher {
   /** The task that it is left with. */
   watched: Task | undefined;
   /** The task has ended. Called once, in no context of its own; must not throw. */
-  taskEnded(): void;
+  taskEnded(task: Task): void;
+}
+
+/** How `task` has ended; undefined while it runs. Not a checkpoint: nobody counts as having awaited it. */
+export function outcomeNow<T>(task: Task<T>): Outcome<T> | undefined {
+  return task.status === "running" ? undefined : (task as TaskNode<T>).outcomeNow();
 }
 
 /** Leaves `watcher`, which watches nothing yet, with `task`; if that has ended, does nothing and gives false. */
@@ -41,6 +46,6 @@ export function unwatchEnd(watcher: EndWatcher): void {
 export function tellEnd(task: TaskNode): void {
   for (let watcher = task.endWatcher; watcher !== undefined; watcher = task.endWatcher) {
     unwatchEnd(watcher);
-    watcher.taskEnded();
+    watcher.taskEnded(task);
   }
 }

@@ -4,7 +4,9 @@ import { DeadlockError, InvalidStateError, isObject, suppress, WorkCancelledErro
 import { callInside, combined, leavingWith, pauseAfter, quiet, type Result } from "./block.ts";
 import { refused } from "./checkpoint.ts";
 import { failuresIn, isCancellation } from "./classify.ts";
+import type { Child } from "./child.ts";
 import { currentFrame, here, inHostContext, type Locals } from "./current.ts";
+import { watchEnd } from "./end-watcher.ts";
 import type { Force } from "./force.ts";
 import type { Root } from "./root.ts";
 import { ScopeNode, type ScopeKind } from "./scope.ts";
@@ -63,6 +65,16 @@ export class GroupNode extends ScopeNode implements OpenTaskGroup {
     const task = this.make(fn, options?.service === true ? "service" : "ordinary", options);
     task.run(fn, undefined);
     return task as Task as Task<T>;
+  }
+
+  /** As {@link spawn}, of an object: no closure, no options and no name are made for it. */
+  spawnChild(child: Child): void {
+    const refusal = this.#refusal();
+    if (refusal !== undefined) throw refusal;
+    const task = new TaskNode(this, child, "", currentFrame()?.locals, "ordinary");
+    this.#tasks++;
+    watchEnd(task, child);
+    task.run(runChild, child);
   }
 
   trySpawn<T>(fn: () => T | PromiseLike<T>, options?: SpawnOptions): Task<T> | undefined {
@@ -371,6 +383,10 @@ export class GroupNode extends ScopeNode implements OpenTaskGroup {
 }
 
 function ignore(): void {}
+
+function runChild(child: Child): unknown {
+  return child.run();
+}
 
 /** Runtimes report a rejection when the step it happened in is over: the tree that it belongs to must still be there. */
 function turnOfTheLoop(): Promise<unknown> {

@@ -119,7 +119,7 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
     parent: ScopeNode | undefined,
     root: Root,
     locals: Locals | undefined,
-    label: string | undefined,
+    label: string | Named | undefined,
     settings?: ScopeSettings,
   ) {
     this.kind = kind;
@@ -251,14 +251,13 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
     return this;
   }
 
+  get isHandedOut(): boolean {
+    return (this.#flags & handedOut) !== 0;
+  }
+
   /** Whether nobody has it, nothing runs in it, and nothing was done to it: who comes next would not find a trace. */
   get pristine(): boolean {
-    return (
-      (this.#flags & handedOut) === 0 &&
-      this.force === undefined &&
-      this.waits === undefined &&
-      this.#rare === undefined
-    );
+    return !this.isHandedOut && this.force === undefined && this.waits === undefined && this.#rare === undefined;
   }
 
   // --- cancelling

@@ -58,7 +58,13 @@ export class TaskNode<T = unknown> extends ScopeNode implements Task<T>, Waitabl
   /** The first of those who watch for its end. */
   endWatcher: EndWatcher | undefined = undefined;
 
-  constructor(group: GroupNode, name: string | undefined, fnName: string, locals: Locals | undefined, mode: TaskMode) {
+  constructor(
+    group: GroupNode,
+    name: string | Named | undefined,
+    fnName: string,
+    locals: Locals | undefined,
+    mode: TaskMode,
+  ) {
     super("task", group, group.root, locals, name ?? fnName, mode === "service" ? service : undefined);
     this.#id = name === undefined ? group.root.nextTaskId++ : 0;
     this.mode = mode;
@@ -137,7 +143,7 @@ export class TaskNode<T = unknown> extends ScopeNode implements Task<T>, Waitabl
     checkFunction("tell the end of a task", fn, this);
     const told = bound(fn);
     if (this.status === "running") (this.#onEnd ??= []).push(told);
-    else queueMicrotask(() => told(this.#outcome()));
+    else queueMicrotask(() => told(this.outcomeNow()));
   }
 
   #join(node: ScopeNode, as: symbol | undefined): { promise: Promise<unknown>; wait?: Wait; known?: boolean } {
@@ -153,7 +159,7 @@ export class TaskNode<T = unknown> extends ScopeNode implements Task<T>, Waitabl
 
   #ended(node: ScopeNode, as: symbol | undefined): Promise<unknown> {
     if (this.mode === "attempt") this.group.observed(this as TaskNode);
-    if (as === asOutcome) return passed<unknown>(this.#outcome(), node);
+    if (as === asOutcome) return passed<unknown>(this.outcomeNow(), node);
     if (this.status === "ok") return passed(this.#result, node);
     return handled(passed(undefined, node).then(() => Promise.reject(this.error)));
   }
@@ -187,13 +193,13 @@ export class TaskNode<T = unknown> extends ScopeNode implements Task<T>, Waitabl
   settle(status: Outcome<T>["status"], result: unknown): void {
     this.status = status;
     this.#result = result;
-    if (typeof this.label === "object") this.label = this.label.name; // holds nothing of what it was made from
+    if (typeof this.label === "object") this.#forgetNamed(this.label);
     const joined = this.#joiners !== undefined && this.#joiners.size > 0;
     if (this.mode === "attempt") this.observed = joined;
     if (joined) this.#wakeJoiners();
     this.end();
     this.root.clock.steps++;
-    this.root.instruments?.taskEnded(this, this.#outcome());
+    this.root.instruments?.taskEnded(this, this.outcomeNow());
     if (this.endWatcher !== undefined) tellEnd(this as TaskNode);
     const callbacks = this.#onEnd;
     this.#onEnd = this.#joiners = undefined;
@@ -201,11 +207,17 @@ export class TaskNode<T = unknown> extends ScopeNode implements Task<T>, Waitabl
     this.group.childEnded(this as TaskNode, this.#result);
   }
 
+  /** An ended task holds nothing of what it was made from; its name is made only if somebody may ask for it. */
+  #forgetNamed(named: Named): void {
+    const nobodyAsks = this.status === "ok" && !this.isHandedOut && this.root.instruments === undefined;
+    this.label = nobodyAsks ? undefined : named.name;
+  }
+
   #wakeJoiners(): void {
     const line = this.#joiners!.waits;
     // From the front each time: one that stands here twice leaves both places at once.
     for (let wait = line.first; wait !== undefined; wait = line.first) {
-      if (wait.payload === asOutcome) wait.wake(this.#outcome());
+      if (wait.payload === asOutcome) wait.wake(this.outcomeNow());
       else if (this.status === "ok") wait.wake(this.#result);
       else {
         if (this.#known) wait.handled();
@@ -216,13 +228,14 @@ export class TaskNode<T = unknown> extends ScopeNode implements Task<T>, Waitabl
 
   #call(told: (outcome: Outcome<T>) => void): void {
     try {
-      told(this.#outcome());
+      told(this.outcomeNow());
     } catch (error) {
       this.root.lateFailure(error, this.group);
     }
   }
 
-  #outcome(): Outcome<T> {
+  /** How it has ended. */
+  outcomeNow(): Outcome<T> {
     if (this.status === "ok") return { status: "ok", value: this.#result as T };
     if (this.status === "failed") return { status: "failed", error: this.#result };
     return { status: "cancelled", error: this.error as WorkCancelledError };

@@ -1,9 +1,19 @@
 /** The package as it is published: packed, installed from the tarball, used from plain JavaScript and TypeScript. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
-import { delimiter, dirname, join } from "node:path";
+import { delimiter, dirname, join, resolve } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { runtime, skipOn } from "./runtime.ts";
 
@@ -34,6 +44,9 @@ const ofOthers = [
 
 /** They need a package that is not installed here. */
 const ofPeers = ["tasktree/vitest", "tasktree/http/client"];
+
+const here = process.platform === "linux" && process.arch === "x64";
+const onLinux = { skip: here ? false : "tools/runtimes pins the other runtimes for Linux x64" };
 
 const noVitest = "vitest could not be installed: npm ci --prefix packages/tasktree/test/projects/vitest";
 const modules = runtime === "node" ? await vitestModules() : undefined;
@@ -81,6 +94,102 @@ describe("the packed package", skipOn({ bun: "packs with npm under Node", deno: 
     }
   });
 
+  for (const name of ["node24", "bun", "deno"] as const) {
+    test(`opens every door on ${name}`, onLinux, async () => {
+      const { toRun } = await import("../../../tools/runtimes.ts");
+      const [file, args] = await toRun(name);
+      const own = doors.filter((door) => !ofPeers.includes(door) && door !== "tasktree/ambient/register"); // it refuses some
+      write("doors.js", `${own.map((door) => `import "${door}";`).join("\n")}\nconsole.log("open");`);
+      const flags = args.filter((arg) => !arg.startsWith("--conditions"));
+      assert.equal(run(app(), file, ...flags, "doors.js"), "open\n");
+    });
+  }
+
+  test("opens tasktree/http/client where undici is installed", () => {
+    install("undici-app");
+    symlinkSync(join(packageFolder, "../../node_modules/undici"), join(folder, "undici-app/node_modules/undici"));
+    writeFileSync(
+      join(folder, "undici-app/door.js"),
+      `import { HttpClient } from "tasktree/http/client"; console.log(HttpClient.name);`,
+    );
+    assert.equal(run(join(folder, "undici-app"), process.execPath, "door.js"), "HttpClient\n");
+  });
+
+  test("is two files for who imports the everyday door", () => {
+    assert.equal(filesOf(join(app(), "node_modules/tasktree/dist/index.js")).size, 2);
+  });
+
+  test("holds each module once, but for those of the command and of the watchdog's thread, which hold no state", () => {
+    const dist = join(app(), "node_modules/tasktree/dist");
+    const sources = globSync("**/*.js.map", { cwd: dist }).flatMap((path) => {
+      const map = JSON.parse(readFileSync(join(dist, path), "utf8")) as { sources: string[] };
+      return map.sources.map((source) => resolve(dist, dirname(path), source).slice(dirname(dist).length + 1));
+    });
+    assert.ok(sources.includes("src/core/current.ts"), sources.join("\n"));
+    assert.deepEqual(sources.filter((source, index) => sources.indexOf(source) < index).sort(), [
+      "src/inspector/stall.ts",
+      "src/internal/own-folder.ts",
+    ]);
+    for (const source of sources) assert.ok(packed.includes(source), `${source}, which a source map names`);
+  });
+
+  test("refuses to load where another copy is loaded", () => {
+    cpSync(join(app(), "node_modules/tasktree"), join(app(), "second"), { recursive: true });
+    write(
+      "copies.js",
+      `import "tasktree";
+      await import("./second/dist/flow/index.js").catch((error) => console.log(error.message));`,
+    );
+    assert.match(
+      run(app(), process.execPath, "copies.js"),
+      /^Cannot load a second copy of tasktree from .*\/second\/dist\/.*: the first is at .*\/node_modules\/tasktree\/dist\//,
+    );
+  });
+
+  test("has classes, and functions in the place of the platform's, by the names that the source gives them", () => {
+    const text = `
+      const names = {};
+      for (const door of ${JSON.stringify(doors.filter((door) => !ofPeers.includes(door)))}) {
+        for (const [key, value] of Object.entries(await import(door))) {
+          const isClass = typeof value === "function" && /^class\\b/.test(Function.prototype.toString.call(value));
+          if (isClass || (door === "tasktree/ambient" && typeof value === "function")) names[door + " " + key] = value.name;
+        }
+      }
+      const { runVirtual } = await import("tasktree/testing");
+      await runVirtual(() => {
+        for (const key of ["setTimeout", "setInterval", "setImmediate", "Date"]) names["platform " + key] = globalThis[key].name;
+      }, { platform: true });
+      console.log(JSON.stringify(names));`;
+    write("names.js", text);
+    const built = JSON.parse(run(app(), process.execPath, "names.js")) as Record<string, string>;
+    const condition = "--conditions=@tasktree/source";
+    const written = run(packageFolder, process.execPath, condition, "--input-type=module", "--eval", text);
+    assert.equal(built["tasktree TimeoutError"], "TimeoutError");
+    assert.equal(built["platform setTimeout"], "setTimeout");
+    assert.deepEqual(built, JSON.parse(written));
+  });
+
+  test("goes into a bundle with what it needs, and without the rest", async () => {
+    const { build } = await import("esbuild");
+    for (const format of ["esm", "cjs"] as const) {
+      const { outputFiles } = await build({
+        stdin: { contents: `export { sleep } from "tasktree";`, resolveDir: app() },
+        bundle: true,
+        platform: "node",
+        format,
+        write: false,
+        logLevel: "error",
+      });
+      const code = outputFiles[0]!.text;
+      for (const name of ["Mutex", "Channel", "HttpError"]) assert.doesNotMatch(code, new RegExp(`class ${name}\\b`));
+      write(`bundle.${format}.${format === "esm" ? "mjs" : "cjs"}`, code);
+    }
+    write("bundled.js", `import { sleep } from "./bundle.esm.mjs"; console.log(await sleep(1), "slept");`);
+    assert.equal(run(app(), process.execPath, "bundled.js"), "undefined slept\n");
+    const required = `require("./bundle.cjs.cjs").sleep(1).then((value) => console.log(value, "slept"))`;
+    assert.equal(run(app(), process.execPath, "--eval", required), "undefined slept\n");
+  });
+
   test("connects by WebSocket without ws, and says how it is installed where it is needed", () => {
     write(
       "ws.js",
@@ -115,6 +224,69 @@ describe("the packed package", skipOn({ bun: "packs with npm under Node", deno: 
       export default async function main(args) { await sleep(1); console.log("ran with", ...args); }`,
     );
     assert.equal(run(app(), "npx", "--no", "--", "tasktree", "run", "main.js", "--", "a", "b").trim(), "ran with a b");
+  });
+
+  describe("what `tasktree run --debug` tells of a program", () => {
+    before(() => {
+      write(
+        "waits.js",
+        `import { Semaphore, withTaskGroup } from "tasktree";
+        export default async function main() {
+          const semaphore = new Semaphore(0);
+          await withTaskGroup((group) => {
+            group.spawn(async function waiting() {
+              await semaphore.acquire();
+            });
+          });
+        }`,
+      );
+      write(
+        "blocks.js",
+        `export default async function main() {
+          const end = performance.now() + 800;
+          while (performance.now() < end);
+        }`,
+      );
+    });
+
+    for (const flags of [[], ["--enable-source-maps"]]) {
+      test(`names lines of the program and none of tasktree's${flags.map((flag) => `, with ${flag}`).join("")}`, () => {
+        const { stderr } = debug("waits.js", ...flags);
+        assert.equal(
+          stderr.replaceAll(/file:\S*\/(?=waits\.js:)/g, ""),
+          "Deadlock: nothing can wake what still waits\n" +
+            "main waits for its children\n" +
+            "  waiting-1 waits for semaphore (0 free, 0 held) (at waiting (waits.js:6:31)) (spawned waits.js:5:19)\n",
+        );
+      });
+
+      test(`names the code that blocks it${flags.map((flag) => `, with ${flag}`).join("")}`, () => {
+        const { stderr } = debug("blocks.js", ...flags);
+        assert.match(stderr, /blocked for \d+ ms by task 'main'\n +at main \(.*blocks\.js:3:\d+\)\n(?! )/);
+      });
+    }
+
+    for (const name of ["node24", "bun", "deno"] as const) {
+      test(`names lines of the program on ${name} too`, onLinux, async () => {
+        const { toRun } = await import("../../../tools/runtimes.ts");
+        const [file, args] = await toRun(name);
+        const flags = args.filter((arg) => !arg.startsWith("--conditions"));
+        const { stderr } = spawnSync(file, [...flags, command(), "run", "--debug", "waits.js"], options());
+        assert.match(stderr, /at waiting \(\S*waits\.js:6:\d+\)\) \(spawned .*\/waits\.js:5:\d+/);
+      });
+    }
+
+    function command(): string {
+      return join(app(), "node_modules/tasktree/dist/cli/main.js");
+    }
+
+    function options() {
+      return { cwd: app(), env: plain(), encoding: "utf8", timeout: 60_000 } as const;
+    }
+
+    function debug(program: string, ...flags: string[]) {
+      return spawnSync(process.execPath, [...flags, command(), "run", "--debug", program], options());
+    }
   });
 
   test("runs a test of node:test through tasktree/node-test", () => {
@@ -233,6 +405,15 @@ function plain(env: Record<string, string> = {}): NodeJS.ProcessEnv {
   const PATH = `${dirname(process.execPath)}${delimiter}${process.env["PATH"]}`;
   // NODE_OPTIONS could carry the source condition: what is tested here is the built package.
   return { ...process.env, PATH, NO_COLOR: "1", NODE_OPTIONS: "", NODE_TEST_CONTEXT: undefined, ...env };
+}
+
+/** A file of the package, and all that it imports of it. */
+function filesOf(file: string, found: Set<string> = new Set()): Set<string> {
+  if (found.has(file)) return found;
+  found.add(file);
+  for (const [, path] of readFileSync(file, "utf8").matchAll(/^(?:\} from|import) "(\..*)";$/gm))
+    filesOf(resolve(dirname(file), path!), found);
+  return found;
 }
 
 /** Standard output of a command that must succeed. */

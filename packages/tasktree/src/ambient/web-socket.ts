@@ -6,7 +6,7 @@ import { currentSignal, isInScope } from "../lowlevel.ts";
  *
  * Cancellation: Not a checkpoint: the socket gets its `close` event.
  */
-export const WebSocket: typeof globalThis.WebSocket = class WebSocket extends globalThis.WebSocket {
+export const WebSocket: typeof globalThis.WebSocket = class extends globalThis.WebSocket {
   constructor(...args: ConstructorParameters<typeof globalThis.WebSocket>) {
     super(...args);
     if (!isInScope()) return;

@@ -5,6 +5,7 @@ import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import type * as tasktree from "../index.ts";
 import type * as inspector from "../inspector/index.ts";
+import { ownFile } from "../internal/own-folder.ts";
 import { UsageError } from "./usage.ts";
 
 interface Command {
@@ -82,6 +83,6 @@ function doorFor(url: string, file: "index" | "inspector/index"): string {
     const door = file === "index" ? "tasktree" : "tasktree/inspector";
     return pathToFileURL(createRequire(url).resolve(door)).href;
   } catch {
-    return new URL(`../${file}${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url).href;
+    return ownFile(file);
   }
 }

@@ -6,6 +6,7 @@
  * so a permit given to a waiter is never lost to a cancellation that comes after, nor given to one that came before.
  */
 import { LinkedList, type Linked } from "../internal/linked-list.ts";
+import { isOwn } from "../internal/own-folder.ts";
 import type { Clock } from "./clock.ts";
 import { here } from "./current.ts";
 import type { ScopeNode } from "./scope.ts";
@@ -288,8 +289,7 @@ const sites = new WeakMap<object, string>();
 /** In debug mode: keeps the place in the program that called into tasktree to make `what`. */
 export function rememberSite(what: object): void {
   const lines = new Error("site").stack?.split("\n").slice(1) ?? [];
-  const ours = new URL("..", import.meta.url).pathname; // Bun names files by path, the others by URL
-  const site = lines.find((line) => line.includes(":") && !line.includes(ours) && !line.includes("node:"));
+  const site = lines.find((line) => line.includes(":") && !isOwn(line) && !line.includes("node:"));
   if (site !== undefined) sites.set(what, site.trim().replace(/^at /, ""));
 }
 

@@ -16,6 +16,7 @@ import * as util from "node:util";
 import { isMainThread, Worker } from "node:worker_threads";
 import { currentFrame } from "../core/current.ts";
 import { brief } from "../errors.ts";
+import { isOwn, ownFile } from "../internal/own-folder.ts";
 import { describe, lateness, slot, type Orders, type Stall } from "./stall.ts";
 
 export interface WatchEventLoopOptions {
@@ -30,9 +31,6 @@ export interface WatchEventLoopOptions {
 
 /** A deep recursion is told by its innermost calls. */
 const longestStack = 20;
-
-/** What the URLs of tasktree's own files begin with. */
-const ownFolder = new URL("..", import.meta.url).href;
 
 const versions: Record<string, string | undefined> = process.versions;
 const onNode = versions["bun"] === undefined && versions["deno"] === undefined;
@@ -178,10 +176,9 @@ class Watchdog implements Disposable {
 }
 
 function lookoutWith(orders: Orders): Worker {
-  const file = import.meta.url.endsWith(".ts") ? "./watchdog-worker.ts" : "./watchdog-worker.js";
   // What the program preloads, and its environment, is none of that thread's business.
   const isolated = { execArgv: [], env: {} };
-  const worker = new Worker(new URL(file, import.meta.url), {
+  const worker = new Worker(new URL(ownFile("inspector/watchdog-worker")), {
     ...isolated,
     name: "tasktree watchdog",
     workerData: orders,
@@ -203,9 +200,7 @@ function inspectorIsAllowed(): boolean {
 function stackBelow(all: boolean): string[] {
   const sites = util.getCallSites(200);
   const below = sites.slice(sites.findIndex(({ scriptName }) => scriptName === "") + 1);
-  const ofProgram = below.filter(
-    ({ scriptName }) => !scriptName.startsWith("node:") && !scriptName.startsWith(ownFolder),
-  );
+  const ofProgram = below.filter(({ scriptName }) => !scriptName.startsWith("node:") && !isOwn(scriptName));
   const shown = ofProgram.length === 0 && all ? below : ofProgram;
   return shown.slice(0, longestStack).map(line);
 }

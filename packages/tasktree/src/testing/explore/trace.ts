@@ -1,5 +1,6 @@
 /** What happened in a schedule, for people. */
 import { basename } from "node:path";
+import { isOwn } from "../../internal/own-folder.ts";
 import type { Strand } from "./strands.ts";
 
 /** A place in somebody's source. */
@@ -16,8 +17,6 @@ export interface TraceEvent {
   /** What happened, where it is more than going on. */
   readonly note: string | undefined;
 }
-
-const ours = new URL("../..", import.meta.url).pathname;
 
 /** Records a schedule. */
 export class Trace {
@@ -57,7 +56,7 @@ function* sitesIn(stack: string): Generator<Site, undefined> {
     const found = /^\s*at (?:async )?(?:(.*?) \()?(?:file:\/\/)?(\/[^()]*?):(\d+)(?::\d+)?\)?$/.exec(line);
     if (found === null) continue;
     const [, name, file, at] = found;
-    if (file!.includes("node_modules") || (file!.startsWith(ours) && !file!.includes(".test."))) continue;
+    if (file!.includes("node_modules") || isOwn(file!)) continue;
     yield { file: file!, line: Number(at), name: name === "<anonymous>" ? undefined : name };
   }
   return undefined;

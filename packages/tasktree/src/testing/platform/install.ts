@@ -145,22 +145,25 @@ function patchedTimers(promises: Promises): Record<string, unknown> {
     return timer;
   }
 
-  function setTimeout(callback: Callback, ms?: unknown, ...args: unknown[]): unknown {
-    return setTimer("setTimeout", callback, ms, args);
-  }
+  // Methods: declarations of these names would get others in the published build.
+  const functions = {
+    setTimeout(callback: Callback, ms?: unknown, ...args: unknown[]): unknown {
+      return setTimer("setTimeout", callback, ms, args);
+    },
 
-  function setInterval(callback: Callback, ms?: unknown, ...args: unknown[]): unknown {
-    return setTimer("setInterval", callback, ms, args);
-  }
+    setInterval(callback: Callback, ms?: unknown, ...args: unknown[]): unknown {
+      return setTimer("setInterval", callback, ms, args);
+    },
 
-  function setImmediate(callback: Callback, ...args: never[]): unknown {
-    const timers = typeof callback === "function" ? installationHere()?.timers : undefined;
-    if (timers === undefined) return real.setImmediate(callback, ...args);
-    return real.setImmediate(() => {
-      timers.steps++;
-      callback(...args);
-    });
-  }
+    setImmediate(callback: Callback, ...args: never[]): unknown {
+      const timers = typeof callback === "function" ? installationHere()?.timers : undefined;
+      if (timers === undefined) return real.setImmediate(callback, ...args);
+      return real.setImmediate(() => {
+        timers.steps++;
+        callback(...args);
+      });
+    },
+  };
 
   function clear(kind: "clearTimeout" | "clearInterval", timer: unknown): void {
     const virtual = timer instanceof VirtualTimer ? timer : timerOfNumber(timer);
@@ -168,15 +171,16 @@ function patchedTimers(promises: Promises): Record<string, unknown> {
     else virtual.close();
   }
 
-  Object.defineProperty(setTimeout, promisify.custom, { get: () => promises.functions.setTimeout, enumerable: true });
-  Object.defineProperty(setImmediate, promisify.custom, {
+  Object.defineProperty(functions.setTimeout, promisify.custom, {
+    get: () => promises.functions.setTimeout,
+    enumerable: true,
+  });
+  Object.defineProperty(functions.setImmediate, promisify.custom, {
     get: () => promises.functions.setImmediate,
     enumerable: true,
   });
   return {
-    setTimeout,
-    setInterval,
-    setImmediate,
+    ...functions,
     clearTimeout: (timer: unknown): void => clear("clearTimeout", timer),
     clearInterval: (timer: unknown): void => clear("clearInterval", timer),
   };
@@ -199,35 +203,37 @@ interface PromiseOptions {
 function patchedPromises() {
   const real = { ...timersPromises };
 
-  function setTimeout<T>(ms?: number, value?: T, options?: PromiseOptions): Promise<T> {
-    const timers = installationHere()?.timers;
-    const promise =
-      timers === undefined
-        ? real.setTimeout(ms, value, options)
-        : sleepBy(timers, real.setTimeout, ms, value as T, options);
-    if (options?.ref !== false)
-      tellWatches((watch) => watch.promiseMade(promise, `setTimeout of node:timers/promises, of ${timerMs(ms)} ms`));
-    return promise;
-  }
+  const functions = {
+    setTimeout<T>(ms?: number, value?: T, options?: PromiseOptions): Promise<T> {
+      const timers = installationHere()?.timers;
+      const promise =
+        timers === undefined
+          ? real.setTimeout(ms, value, options)
+          : sleepBy(timers, real.setTimeout, ms, value as T, options);
+      if (options?.ref !== false)
+        tellWatches((watch) => watch.promiseMade(promise, `setTimeout of node:timers/promises, of ${timerMs(ms)} ms`));
+      return promise;
+    },
 
-  function setInterval<T>(ms?: number, value?: T, options?: PromiseOptions): AsyncIterable<T> {
-    const timers = installationHere()?.timers;
-    if (timers === undefined) return real.setInterval(ms, value, options);
-    return intervalBy(timers, real.setTimeout, ms, value as T, options);
-  }
+    setInterval<T>(ms?: number, value?: T, options?: PromiseOptions): AsyncIterable<T> {
+      const timers = installationHere()?.timers;
+      if (timers === undefined) return real.setInterval(ms, value, options);
+      return intervalBy(timers, real.setTimeout, ms, value as T, options);
+    },
 
-  function setImmediate<T>(value?: T, options?: PromiseOptions): Promise<T> {
-    const timers = installationHere()?.timers;
-    const promise = real.setImmediate(value, options);
-    if (timers === undefined) return promise;
-    return promise.finally(() => timers.steps++);
-  }
+    setImmediate<T>(value?: T, options?: PromiseOptions): Promise<T> {
+      const timers = installationHere()?.timers;
+      const promise = real.setImmediate(value, options);
+      if (timers === undefined) return promise;
+      return promise.finally(() => timers.steps++);
+    },
+  };
 
   function wait(ms: number, options?: PromiseOptions): Promise<void> {
-    return setTimeout(ms, undefined, options);
+    return functions.setTimeout(ms, undefined, options);
   }
 
-  return { functions: { setTimeout, setInterval, setImmediate }, wait };
+  return { functions, wait };
 }
 
 function patchedDate(): (() => void)[] {

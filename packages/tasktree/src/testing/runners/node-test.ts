@@ -4,6 +4,7 @@ import type { TestContext, TestOptions } from "node:test";
 import { getCallSites, inspect } from "node:util";
 import { compileFunction } from "node:vm";
 import { brief } from "../../errors.ts";
+import { isOwn } from "../../internal/own-folder.ts";
 import type { ExploreOptions } from "../explore/explore.ts";
 import {
   checkTest,
@@ -141,7 +142,7 @@ function register(name: string, options: TestOptions, body: Body | undefined): v
  * called from code that is compiled as if it stood in the caller's place.
  */
 function callersPlace(): Register {
-  const site = (bun ?? deno) ? undefined : getCallSites(10).find(({ scriptName }) => scriptName !== import.meta.url);
+  const site = (bun ?? deno) ? undefined : getCallSites(10).find(({ scriptName }) => !isOwn(scriptName));
   if (site === undefined) return plainly;
   const code = "test(name, options, body)";
   return compileFunction(code, ["test", "name", "options", "body"], {

@@ -1,5 +1,5 @@
 /** Starting children for what a source gives, as there is room for them. */
-import { refused, WaitList, type Waitable } from "../lowlevel.ts";
+import { refused, Turns, WaitList, type Waitable } from "../lowlevel.ts";
 import { both, isAsync } from "./functions.ts";
 
 /**
@@ -52,6 +52,7 @@ export async function feed<T>(
   start: (item: T, index: number) => void,
 ): Promise<void> {
   let index = 0;
+  const pauses = new Turns(room); // one wait for all
   if (isAsync(items)) {
     for await (const item of items) {
       room.enter();
@@ -62,14 +63,14 @@ export async function feed<T>(
         await both(error, () => disposed(item));
         throw error;
       }
-      if (room.full) await room.wait();
+      if (room.full) await (refused() ?? pauses.rest(room.line));
     }
   } else {
     // A loop of its own: `for await` would let the first ones run on before the last ones have started.
     for (const item of items) {
       room.enter();
       start(item, index++);
-      if (room.full) await room.wait();
+      if (room.full) await (refused() ?? pauses.rest(room.line));
     }
   }
 }

@@ -43,10 +43,15 @@ export class Results<R> implements AsyncGenerator<R, void, undefined> {
   }
 
   next(): Promise<IteratorResult<R, void>> {
-    const isReady = this.#steps === 0 && this.#state === "begun" && this.#work.ready;
-    if (isReady && ++this.#given % askEvery !== 0) {
+    if (this.#steps === 0 && this.#state === "begun") {
       this.#refusal = refused();
-      if (this.#refusal === undefined) return Promise.resolve({ done: false, value: this.#work.take() });
+      if (this.#refusal === undefined) {
+        if (!this.#work.ready) {
+          if (this.#work.going) return this.#inTurn(this.#wait);
+        } else if (++this.#given % askEvery !== 0) {
+          return Promise.resolve({ done: false, value: this.#work.take() });
+        }
+      }
     }
     return this.#inTurn(this.#step);
   }
@@ -82,9 +87,12 @@ export class Results<R> implements AsyncGenerator<R, void, undefined> {
     return promise;
   }
 
+  /** A step that has to be more than a wait. */
   readonly #step = async (): Promise<IteratorResult<R, void>> => {
     try {
-      if (this.#refusal !== undefined) await this.#refusal;
+      const refusal = this.#refusal;
+      this.#refusal = undefined;
+      if (refusal !== undefined) await refusal;
       if (this.#state === "new") {
         await refused();
         this.#work.begin();
@@ -102,14 +110,28 @@ export class Results<R> implements AsyncGenerator<R, void, undefined> {
       }
       await this.#end();
     } catch (error) {
-      // Whoever asked for another step waits for this one.
-      if (isCancelled(error)) this.#last?.catch(ignore);
-      await this.#end();
-      this.#steps--;
-      throw error;
+      return await this.#fail(error);
     }
     this.#steps--;
     return { done: true, value: undefined };
+  };
+
+  /** A step that waits for a result, without an async function: there may be one for each item. */
+  readonly #wait = (): Promise<IteratorResult<R, void>> => this.#work.wait().then(this.#goOn, this.#fail);
+
+  readonly #goOn = (): IteratorResult<R, void> | Promise<IteratorResult<R, void>> => {
+    this.#refusal = refused();
+    if (!this.#work.ready || this.#refusal !== undefined) return this.#step();
+    this.#steps--;
+    return { done: false, value: this.#work.take() };
+  };
+
+  readonly #fail = async (error: unknown): Promise<never> => {
+    // Whoever asked for another step waits for this one.
+    if (isCancelled(error)) this.#last?.catch(ignore);
+    await this.#end();
+    this.#steps--;
+    throw error;
   };
 
   async #end(): Promise<void> {

@@ -51,13 +51,15 @@ export function any<T>(jobs: Iterable<Job<T>>, options: AnyOptions<T> = {}): Pro
     checkLimit("any", limit);
     const list = listOf("any", jobs);
     let outcomes: Outcome<unknown>[] = [];
-    const winner = await contest<T>(onLoser, (group, entrant) => {
-      group.spawn(async function tryAll() {
-        outcomes = await attemptAll("any", group, list, limit, entrant);
-      });
-    });
-    if (winner === undefined) throw noneGaveAValue(outcomes);
-    return winner.value;
+    return await contest<T>(
+      onLoser,
+      () => noneGaveAValue(outcomes),
+      (group, entrant) => {
+        group.spawn(async function tryAll() {
+          outcomes = await attemptAll("any", group, list, limit, entrant);
+        });
+      },
+    );
   });
 }
 

@@ -1,6 +1,7 @@
 import {
   bound,
   currentTask,
+  isExpected,
   wasCut,
   watchEnd,
   withTaskGroup,
@@ -14,43 +15,45 @@ import { both, type Job } from "./functions.ts";
 export type OnLoser<T> = (value: T) => unknown;
 
 /**
- * Runs what `start` starts until one of the functions has given a value: that is what this gives, in a box, when the
- * others were cancelled and have ended. Undefined if none has given a value, and nothing has failed the group.
+ * Runs what `start` starts until one of the functions has given a value: that is what this gives, when the others were
+ * cancelled and have ended. If none has, and nothing has failed the group, it rejects with what `none` makes.
  *
- * `entrant` makes of a function one that takes part.
+ * `entrant` makes of a function one that takes part. No async functions, here or there: each costs as much as an entrant.
  */
-export async function contest<T>(
+export function contest<T>(
   onLoser: OnLoser<T> | undefined,
-  start: (group: TaskGroup, entrant: (job: Job<T>) => Job<void>) => void,
-): Promise<{ readonly value: T } | undefined> {
+  none: () => unknown,
+  start: (group: TaskGroup, entrant: (job: Job<T>) => Job<unknown>) => void,
+): Promise<T> {
   const lost = onLoser === undefined ? undefined : bound(onLoser);
   let winner: Winner<T> | undefined;
-  try {
-    await withTaskGroup((group) => {
-      const entrant = (job: Job<T>) => async (): Promise<void> => {
-        let value: T;
-        try {
-          value = await started(job);
-        } catch (error) {
-          // It has lost before it knew: no failed cleanup, but one result more than was asked for.
-          if (winner !== undefined && !wasCut()) return;
-          throw error;
-        }
-        if (winner !== undefined) {
-          await lost?.(value);
-          return;
-        }
-        winner = new Winner(value, group);
-        // At the end of this task: one that failed in the step before has ended by then, and has not failed in cleanup.
-        watchEnd(currentTask()!, winner);
-      };
-      start(group, entrant);
-    });
-  } catch (error) {
+
+  const gave = (value: T, group: TaskGroup): unknown => {
+    if (winner !== undefined) return lost?.(value);
+    winner = new Winner(value, group);
+    // At the end of this task: one that failed in the step before has ended by then, and has not failed in cleanup.
+    watchEnd(currentTask()!, winner);
+    return undefined;
+  };
+  const threw = (error: unknown): void => {
+    // It has lost before it knew: no failed cleanup, but one result more than was asked for.
+    if (winner === undefined || wasCut()) throw error;
+  };
+  const decided = (): T => {
+    if (winner === undefined) throw none();
+    return winner.value;
+  };
+  const failed = async (error: unknown): Promise<never> => {
+    if (isExpected(error)) void promise.catch(ignore);
     if (winner !== undefined) await both(error, () => lost?.(winner!.value));
     throw error;
-  }
-  return winner;
+  };
+
+  const promise = withTaskGroup((group) => {
+    const won = (value: T): unknown => gave(value, group);
+    start(group, (job) => () => Promise.resolve(started(job)).then(won, threw));
+  }).then(decided, failed);
+  return promise;
 }
 
 /** The value that has decided it; told of the end of the task that gave it. */
@@ -79,3 +82,5 @@ function started<T>(job: Job<T>): T | PromiseLike<T> {
     return Promise.reject(error);
   }
 }
+
+function ignore(): void {}

@@ -1,5 +1,4 @@
 import { checkOptions, WorkCancelledError } from "../errors.ts";
-import { quiet } from "../lowlevel.ts";
 import { contest, type OnLoser } from "./contest.ts";
 import { checkOnLoser, listOf, nameOf, type Job } from "./functions.ts";
 
@@ -38,17 +37,22 @@ export function race<const T extends readonly Job<unknown>[]>(
 ): Promise<Awaited<ReturnType<T[number]>>>;
 export function race<T>(jobs: Iterable<Job<T>>, options?: RaceOptions<T>): Promise<T>;
 export function race<T>(jobs: Iterable<Job<T>>, options: RaceOptions<T> = {}): Promise<T> {
-  return quiet(async () => {
+  let racers: Job<T>[];
+  try {
     checkOptions("run a race", options);
     checkOnLoser("a race", options.onLoser);
-    const racers = listOf("a race", jobs);
+    racers = listOf("a race", jobs);
     if (racers.length === 0) throw new RangeError("Cannot run a race of nothing: wanted at least one function");
-    const winner = await contest<T>(options.onLoser, (group, entrant) => {
-      racers.forEach((job, at) => {
-        group.spawn(entrant(job), { name: nameOf("race", job, at) });
-      });
+  } catch (error) {
+    return Promise.reject(error);
+  }
+  return contest(options.onLoser, noneLeft, (group, entrant) => {
+    racers.forEach((job, at) => {
+      group.spawn(entrant(job), { name: nameOf("race", job, at) });
     });
-    if (winner === undefined) throw new WorkCancelledError("Every function of the race was cancelled");
-    return winner.value;
   });
+}
+
+function noneLeft(): WorkCancelledError {
+  return new WorkCancelledError("Every function of the race was cancelled");
 }

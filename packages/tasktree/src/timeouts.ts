@@ -76,7 +76,7 @@ function sleepIn(node: ScopeNode, deadline: number): Promise<void> {
  */
 export function moveOnAt<T>(deadline: number, fn: (scope: Scope) => T | PromiseLike<T>): Promise<T | undefined> {
   return inScope(
-    (parent, locals) => deadlineScope("move on at a time", deadline, fn, parent, locals),
+    (parent, locals) => deadlineScope("move on at a time", deadline, parent.root.clock.now(), fn, parent, locals),
     (scope) => runScope(scope, fn, leaveScope),
   );
 }
@@ -98,8 +98,7 @@ export function moveOnAt<T>(deadline: number, fn: (scope: Scope) => T | PromiseL
  */
 export function moveOnAfter<T>(ms: number, fn: (scope: Scope) => T | PromiseLike<T>): Promise<T | undefined> {
   return inScope(
-    (parent, locals) =>
-      deadlineScope("move on after a time", deadlineIn("moveOnAfter", ms, parent), fn, parent, locals),
+    (parent, locals) => scopeFor("moveOnAfter", "move on after a time", ms, fn, parent, locals),
     (scope) => runScope(scope, fn, leaveScope),
   );
 }
@@ -107,7 +106,7 @@ export function moveOnAfter<T>(ms: number, fn: (scope: Scope) => T | PromiseLike
 /** As {@link failAfter}, with an absolute deadline on the run's clock. */
 export function failAt<T>(deadline: number, fn: (scope: Scope) => T | PromiseLike<T>): Promise<T> {
   return inScope(
-    (parent, locals) => deadlineScope("fail at a time", deadline, fn, parent, locals),
+    (parent, locals) => deadlineScope("fail at a time", deadline, parent.root.clock.now(), fn, parent, locals),
     (scope) => runScope(scope, fn, (_, result) => leaveInTime(scope, result, "at", deadline)),
   );
 }
@@ -133,27 +132,40 @@ export function failAt<T>(deadline: number, fn: (scope: Scope) => T | PromiseLik
  */
 export function failAfter<T>(ms: number, fn: (scope: Scope) => T | PromiseLike<T>): Promise<T> {
   return inScope(
-    (parent, locals) => deadlineScope("fail after a time", deadlineIn("failAfter", ms, parent), fn, parent, locals),
+    (parent, locals) => scopeFor("failAfter", "fail after a time", ms, fn, parent, locals),
     (scope) => runScope(scope, fn, (_, result) => leaveInTime(scope, result, "after", ms)),
   );
 }
 
-function deadlineIn(what: string, ms: number, node: ScopeNode): number {
-  checkMilliseconds(what, ms, node);
-  return node.root.clock.now() + ms;
+function scopeFor(
+  name: string,
+  what: string,
+  ms: number,
+  fn: { readonly name: string },
+  parent: ScopeNode,
+  locals: Locals | undefined,
+): ScopeNode {
+  checkMilliseconds(name, ms, parent);
+  const now = parent.root.clock.now();
+  return deadlineScope(what, now + ms, now, fn, parent, locals);
 }
 
 function deadlineScope(
   what: string,
   deadline: number,
+  now: number,
   fn: { readonly name: string },
   parent: ScopeNode,
   locals: Locals | undefined,
 ): ScopeNode {
   checkFunction(what, fn, parent);
   checkDeadline(deadline, parent);
-  return openScope("scope", fn.name === "" ? { deadline } : { deadline, name: fn.name }, parent, locals);
+  const scope = openScope("scope", fn.name === "" ? nameless : { name: fn.name }, parent, locals);
+  if (deadline !== Infinity) scope.setDeadline(deadline, now);
+  return scope;
 }
+
+const nameless = {};
 
 /** What `failAt` and `failAfter` make of the end of their scope. */
 function leaveInTime<T>(scope: ScopeNode, result: Result<T>, word: "at" | "after", ms: number): T {

@@ -378,9 +378,13 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
 
   set deadline(deadline: number) {
     checkDeadline(deadline, this);
-    if (this.ended) return;
+    if (!this.ended) this.setDeadline(deadline, this.root.clock.now());
+  }
+
+  /** Where the time is known: a look at the clock is a part of what a timeout costs. */
+  setDeadline(deadline: number, now: number): void {
     const alarm = (this.#need().deadline ??= new Alarm(this));
-    if (deadline > this.root.clock.now()) {
+    if (deadline > now) {
       this.root.clock.set(alarm, deadline);
     } else {
       this.root.clock.clear(alarm);

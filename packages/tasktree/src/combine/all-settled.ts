@@ -1,7 +1,7 @@
 import { checkOptions } from "../errors.ts";
 import { quiet, withTaskGroup, type Outcome } from "../lowlevel.ts";
 import { attemptAll } from "./children.ts";
-import { checkLimit, inShape, type Job, type JobRecord, type Jobs } from "./functions.ts";
+import { checkLimit, listed, type Job, type JobRecord, type Jobs } from "./functions.ts";
 
 export interface AllSettledOptions {
   /** How many run at a time; default: all of them. An async iterable is read as there is room. */
@@ -46,10 +46,9 @@ export function allSettled(jobs: Jobs<unknown> | JobRecord, options: AllSettledO
     checkOptions("run allSettled", options);
     const { limit = Infinity } = options;
     checkLimit("allSettled", limit);
-    return await inShape("allSettled", jobs, async (list) => {
-      const outcomes = await withTaskGroup((group) => attemptAll("allSettled", group, list, limit));
-      return outcomes.map(settled);
-    });
+    const { list, inShape } = listed<PromiseSettledResult<unknown>>("allSettled", jobs);
+    const outcomes = await withTaskGroup((group) => attemptAll("allSettled", group, list, limit));
+    return inShape(outcomes.map(settled));
   });
 }
 

@@ -1,7 +1,8 @@
 import { checkOptions } from "../errors.ts";
-import { quiet, withTaskGroup } from "../lowlevel.ts";
+import { withTaskGroup } from "../lowlevel.ts";
+import { outcomeOf } from "./children.ts";
 import { Room } from "./feed.ts";
-import { both, checkJob, checkLimit, inShape, nameOf, type Job, type JobRecord, type Jobs } from "./functions.ts";
+import { checkJob, checkLimit, listed, nameOf, type Job, type JobRecord, type Jobs } from "./functions.ts";
 import { Slots, type Work } from "./slots.ts";
 
 export interface AllOptions {
@@ -40,15 +41,18 @@ export function all<T extends JobRecord>(
   options?: AllOptions,
 ): Promise<{ -readonly [K in keyof T]: Awaited<ReturnType<T[K]>> }>;
 export function all(jobs: Jobs<unknown> | JobRecord, options: AllOptions = {}): Promise<unknown> {
-  return quiet(async () => {
+  try {
     checkOptions("run all", options);
     const { limit = Infinity } = options;
     checkLimit("all", limit);
-    return await inShape("all", jobs, (list) => values(list, limit));
-  });
+    const { list, inShape } = listed("all", jobs);
+    return values(list, limit, inShape);
+  } catch (error) {
+    return Promise.reject(error);
+  }
 }
 
-async function values(jobs: Jobs<unknown>, limit: number): Promise<unknown[]> {
+function values<S>(jobs: Jobs<unknown>, limit: number, inShape: (values: unknown[]) => S): Promise<S> {
   const results: unknown[] = [];
   const room = new Room("all", limit);
   let slots: Slots<Job<unknown>, unknown, number> | undefined;
@@ -67,11 +71,9 @@ async function values(jobs: Jobs<unknown>, limit: number): Promise<unknown[]> {
       room.leave();
     },
   };
-  try {
-    await withTaskGroup((group) => (slots = new Slots(group, jobs, work)).start());
-  } catch (error) {
-    await both(error, () => slots?.close());
-    throw error;
-  }
-  return results;
+  return outcomeOf(
+    withTaskGroup((group) => (slots = new Slots(group, jobs, work)).start()),
+    () => inShape(results),
+    () => slots?.close(),
+  );
 }

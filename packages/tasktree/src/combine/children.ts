@@ -1,7 +1,15 @@
 /** Functions as children of a group: those whose values are needed, and those that may fail. */
-import { currentScope, currentTask, outcomeNow, type Outcome, type Task, type TaskGroup } from "../lowlevel.ts";
+import {
+  currentScope,
+  currentTask,
+  isExpected,
+  outcomeNow,
+  type Outcome,
+  type Task,
+  type TaskGroup,
+} from "../lowlevel.ts";
 import { feed, Room } from "./feed.ts";
-import { checkJob, nameOf, type Job, type Jobs } from "./functions.ts";
+import { both, checkJob, nameOf, type Job, type Jobs } from "./functions.ts";
 
 /** To be called in the task of a function that threw: see {@link failForGap}. */
 export function gaveNoValue(group: TaskGroup): void {
@@ -15,6 +23,19 @@ export function gaveNoValue(group: TaskGroup): void {
 /** Fails `group`, unless that was cancelled itself: `task` was, so a value will be missing, and nothing else tells. */
 export function failForGap(group: TaskGroup, task: Task): void {
   group.trySpawn(() => Promise.reject((outcomeNow(task) as { error: unknown }).error));
+}
+
+/**
+ * What `give` gives at the end of a group; if that rejects, `cleanUp` is done first. As one step: an async function, and
+ * `quiet` around it, would cost as much as a child each.
+ */
+export function outcomeOf<T>(ended: Promise<unknown>, give: () => T, cleanUp: () => unknown): Promise<T> {
+  const promise = ended.then(give, async (error: unknown) => {
+    if (isExpected(error)) void promise.catch(ignore); // oxlint-disable-line promise/no-nesting
+    await both(error, cleanUp);
+    throw error;
+  });
+  return promise;
 }
 
 /**

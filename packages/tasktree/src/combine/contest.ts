@@ -1,7 +1,6 @@
 import {
   bound,
   currentTask,
-  isExpected,
   wasCut,
   watchEnd,
   withTaskGroup,
@@ -9,7 +8,8 @@ import {
   type Task,
   type TaskGroup,
 } from "../lowlevel.ts";
-import { both, type Job } from "./functions.ts";
+import { outcomeOf } from "./children.ts";
+import type { Job } from "./functions.ts";
 
 /** Gets the value of a function that has lost and still returned one. */
 export type OnLoser<T> = (value: T) => unknown;
@@ -43,17 +43,14 @@ export function contest<T>(
     if (winner === undefined) throw none();
     return winner.value;
   };
-  const failed = async (error: unknown): Promise<never> => {
-    if (isExpected(error)) void promise.catch(ignore);
-    if (winner !== undefined) await both(error, () => lost?.(winner!.value));
-    throw error;
-  };
-
-  const promise = withTaskGroup((group) => {
-    const won = (value: T): unknown => gave(value, group);
-    start(group, (job) => () => Promise.resolve(started(job)).then(won, threw));
-  }).then(decided, failed);
-  return promise;
+  return outcomeOf(
+    withTaskGroup((group) => {
+      const won = (value: T): unknown => gave(value, group);
+      start(group, (job) => () => Promise.resolve(started(job)).then(won, threw));
+    }),
+    decided,
+    () => winner !== undefined && lost?.(winner.value),
+  );
 }
 
 /** The value that has decided it; told of the end of the task that gave it. */
@@ -82,5 +79,3 @@ function started<T>(job: Job<T>): T | PromiseLike<T> {
     return Promise.reject(error);
   }
 }
-
-function ignore(): void {}

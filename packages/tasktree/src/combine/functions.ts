@@ -41,17 +41,22 @@ export function listOf<T>(what: string, jobs: Iterable<Job<T>>, wanted = "an ite
   return list;
 }
 
-/** Gives what `run` makes of functions in their shape: of a record's under its keys, of any others' as an array. */
-export async function inShape<R>(
+/** Functions in a row, and what puts their results into the shape in which they came: of a record under its keys, else a row. */
+export function listed<R>(
   what: string,
   jobs: Jobs<unknown> | JobRecord,
-  run: (jobs: Jobs<unknown>) => Promise<R[]>,
-): Promise<R[] | Record<string, R>> {
-  if (isAsync(jobs)) return await run(jobs);
-  if (!isRecord(jobs)) return await run(listOf(what, jobs, "an iterable or a record of functions"));
+): { list: Jobs<unknown>; inShape: (results: R[]) => R[] | Record<string, R> } {
+  if (isAsync(jobs)) return { list: jobs, inShape: inARow };
+  if (!isRecord(jobs)) return { list: listOf(what, jobs, "an iterable or a record of functions"), inShape: inARow };
   const entries = entriesOf(what, jobs);
-  const results = await run(entries.map(([, job]) => job));
-  return Object.fromEntries(entries.map(([key], at) => [key, results[at]!]));
+  return {
+    list: entries.map(([, job]) => job),
+    inShape: (results) => Object.fromEntries(entries.map(([key], at) => [key, results[at]!])),
+  };
+}
+
+function inARow<R>(results: R[]): R[] {
+  return results;
 }
 
 /** The functions of a record with their keys, all of them looked at. */

@@ -130,11 +130,14 @@ export class Slots<T, R, E> implements Waitable {
   }
 
   /** The block of the group. Of a source that gives its items at once it starts the first; the slots go on by themselves. */
-  async start(): Promise<void> {
-    if (this.#source === undefined) await this.#read(this.#items as AsyncIterable<T>);
-    else if (this.#alone)
+  start(): Promise<void> | undefined {
+    if (this.#source === undefined) return this.#read(this.#items as AsyncIterable<T>);
+    if (this.#alone) {
       for (let next = this.#next(); next !== undefined; next = this.#next()) this.#startAlone(next.value);
-    else for (let slot = 0; slot < this.#work.limit && this.#spawn(); slot++);
+    } else {
+      for (let slot = 0; slot < this.#work.limit && this.#spawn(); slot++);
+    }
+    return undefined;
   }
 
   /** Closes the source, if it gives its items at once and was not read to its end. */

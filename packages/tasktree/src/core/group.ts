@@ -150,12 +150,13 @@ export class GroupNode extends ScopeNode implements OpenTaskGroup {
     return error;
   }
 
-  childEnded(task: TaskNode, error: unknown): void {
+  /** @param joined Whether somebody waits for it, and is told of its failure. */
+  childEnded(task: TaskNode, error: unknown, joined: boolean): void {
     if (task.mode === "service") this.#services!.delete(task);
     else this.#tasks--;
     if (task.status === "failed" && task.mode !== "starting") {
       if (task.mode !== "attempt") this.fail(error, this.#collect);
-      else if (!task.observed) (this.#unobserved ??= new Set()).add(task);
+      else if (!joined) (this.#unobserved ??= new Set()).add(task);
     }
     this.childLeft();
   }

@@ -45,8 +45,6 @@ export interface Scope {
   waitDraining(): Promise<void>;
 }
 
-export type ScopeKind = "root" | "group" | "task" | "scope" | "shield";
-
 /** What makes a name only when somebody wants to know it. */
 export interface Named {
   readonly name: string;
@@ -63,9 +61,27 @@ const justCut = 128;
 const unshieldable = 256;
 const cutWithin = 512;
 const handedOut = 1024;
+const ownGrace = 2048;
 
-/** What few nodes need. */
+/** In the bits above: which kind of scope, by its place in the list. */
+const kindShift = 12;
+const kindBits = 7 << kindShift;
+const kinds = ["root", "group", "task", "scope", "shield"] as const;
+const kindFlags = {
+  root: 0,
+  group: 1 << kindShift,
+  task: 2 << kindShift,
+  scope: 3 << kindShift,
+  shield: 4 << kindShift,
+} as const;
+
+export type ScopeKind = keyof typeof kindFlags;
+
+/** What few nodes need: there may be a million tasks. */
 interface Rare {
+  own: OwnForce | undefined;
+  grace: number | undefined;
+  bornTold: number;
   deadline: Alarm | undefined;
   cutoff: Alarm | undefined;
   shieldEnd: Alarm | undefined;
@@ -95,17 +111,12 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
   readonly parent: ScopeNode | undefined;
   readonly root: Root;
   readonly locals: Locals | undefined;
-  readonly kind: ScopeKind;
   readonly depth: number;
-  /** How long its code may go on after a cancellation, in milliseconds. */
-  readonly grace: number;
   label: string | Named | undefined;
   children: LinkedList<ScopeNode> | undefined = undefined;
-  /** The cancellation of this very scope, and the sum of those it sees. */
-  own: OwnForce | undefined = undefined;
+  /** The sum of the cancellations that it sees. */
   force: Force | undefined = undefined;
-  /** The depth of the innermost cancellation delivered here, at birth and now; -1 for none. */
-  readonly bornTold: number = -1;
+  /** The depth of the innermost cancellation delivered here; -1 for none. */
   told = -1;
   /** The newest wait in progress. */
   waits: Wait | undefined = undefined;
@@ -122,12 +133,11 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
     label: string | Named | undefined,
     settings?: ScopeSettings,
   ) {
-    this.kind = kind;
     this.parent = parent;
     this.root = root;
     this.locals = locals;
     this.label = label;
-    this.grace = settings?.grace ?? (parent === undefined ? root.grace : parent.grace);
+    this.#flags = kindFlags[kind];
     if (parent === undefined) {
       this.depth = 0;
       return;
@@ -135,17 +145,43 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
     this.depth = parent.depth + 1;
     parent.#flags |= handedOut;
     (parent.children ??= new LinkedList()).push(this);
-    this.#flags = parent.#flags & (hidesSomething | drained | abandoned | unshieldable);
+    this.#flags |= parent.#flags & (hidesSomething | drained | abandoned | unshieldable | ownGrace);
+    if (settings?.grace !== undefined) {
+      this.#flags |= ownGrace;
+      this.#need().grace = settings.grace;
+    }
     if (settings?.shield !== undefined && (this.#flags & unshieldable) === 0) {
       this.#hide(settings.shield);
     } else if (parent.force !== undefined) {
       this.force = parent.force;
-      if (parent.told >= parent.force.depth) this.bornTold = this.told = parent.told;
+      if (parent.told >= parent.force.depth) this.#need().bornTold = this.told = parent.told;
     }
   }
 
   get node(): this {
     return this;
+  }
+
+  get kind(): ScopeKind {
+    return kinds[(this.#flags & kindBits) >> kindShift]!;
+  }
+
+  /** How long its code may go on after a cancellation, in milliseconds: as the nearest one around says. */
+  get grace(): number {
+    if ((this.#flags & ownGrace) === 0) return this.root.grace;
+    let node: ScopeNode = this;
+    while (node.#rare?.grace === undefined) node = node.parent!;
+    return node.#rare.grace;
+  }
+
+  /** The cancellation of this very scope. */
+  get own(): OwnForce | undefined {
+    return this.#rare?.own;
+  }
+
+  /** The depth of the innermost cancellation that had been delivered where it was opened; -1 for none. */
+  get bornTold(): number {
+    return this.#rare?.bornTold ?? -1;
   }
 
   get name(): string {
@@ -171,7 +207,7 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
   /** The nearest enclosing task, itself included. */
   get task(): TaskNode | undefined {
     for (let node: ScopeNode | undefined = this; node !== undefined; node = node.parent) {
-      if (node.kind === "task") return node as unknown as TaskNode;
+      if ((node.#flags & kindBits) === kindFlags.task) return node as unknown as TaskNode;
     }
     return undefined;
   }
@@ -270,13 +306,14 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
     // The root of what runs outside of any run is nobody's to cancel.
     if (this.own !== undefined || this.ended || (this.parent === undefined && this.root.implicit)) return;
     const cutoff = this.root.clock.now() + this.grace;
-    this.own = new OwnForce(this, why, reason, cutoff);
+    const rare = this.#need();
+    const own = (rare.own = new OwnForce(this, why, reason, cutoff));
     this.root.clock.steps++;
-    this.root.instruments?.scopeCancelled(this, this.own.error);
-    reach(this, this.own);
+    this.root.instruments?.scopeCancelled(this, own.error);
+    reach(this, own);
     if (cutoff === Infinity) return;
-    const alarm = (this.#need().cutoff = new Alarm(this));
-    this.root.clock.set(alarm, cutoff);
+    rare.cutoff = new Alarm(this);
+    this.root.clock.set(rare.cutoff, cutoff);
   }
 
   /** A failure that no block or child threw: of an abort listener, of a promise nobody awaited. */
@@ -629,6 +666,9 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
 
   #need(): Rare {
     return (this.#rare ??= {
+      own: undefined,
+      grace: undefined,
+      bornTold: -1,
       deadline: undefined,
       cutoff: undefined,
       shieldEnd: undefined,

@@ -51,8 +51,6 @@ export class TaskNode<T = unknown> extends ScopeNode implements Task<T>, Waitabl
   status: Task<T>["status"] = "running";
   /** The value, or the error. */
   #result: unknown = undefined;
-  /** Whether somebody was told, or asked: for attempts. */
-  observed = false;
   #joiners: WaitList<unknown, symbol | undefined> | undefined = undefined;
   #onEnd: ((outcome: Outcome<T>) => void)[] | undefined = undefined;
   /** The first of those who watch for its end. */
@@ -135,7 +133,6 @@ export class TaskNode<T = unknown> extends ScopeNode implements Task<T>, Waitabl
     }
     const node = here();
     if (node.isInside(this)) throw this.#selfAwait(node);
-    this.observed = true;
     return undefined;
   }
 
@@ -151,7 +148,6 @@ export class TaskNode<T = unknown> extends ScopeNode implements Task<T>, Waitabl
     if (refusal !== undefined) return { promise: refusal, known: true };
     if (this.status !== "running") return { promise: this.#ended(node, as), known: this.#known };
     if (node.isInside(this)) return { promise: handled(Promise.reject(this.#selfAwait(node))) };
-    this.observed = true;
     const wait = new Wait(this, node, as);
     (this.#joiners ??= new WaitList(this)).add(wait);
     return { promise: wait.promise, wait };
@@ -195,7 +191,6 @@ export class TaskNode<T = unknown> extends ScopeNode implements Task<T>, Waitabl
     this.#result = result;
     if (typeof this.label === "object") this.#forgetNamed(this.label);
     const joined = this.#joiners !== undefined && this.#joiners.size > 0;
-    if (this.mode === "attempt") this.observed = joined;
     if (joined) this.#wakeJoiners();
     this.end();
     this.root.clock.steps++;
@@ -204,7 +199,7 @@ export class TaskNode<T = unknown> extends ScopeNode implements Task<T>, Waitabl
     const callbacks = this.#onEnd;
     this.#onEnd = this.#joiners = undefined;
     if (callbacks !== undefined) for (const told of callbacks) this.#call(told);
-    this.group.childEnded(this as TaskNode, this.#result);
+    this.group.childEnded(this as TaskNode, this.#result, joined);
   }
 
   /** An ended task holds nothing of what it was made from; its name is made only if somebody may ask for it. */

@@ -340,7 +340,7 @@ export class Channel<T> implements Selectable<T>, Waitable {
     if (error !== undefined) return Promise.reject(error);
     if (this.#put(item)) return passed(undefined, node);
     if (sender !== undefined) sender.waits++;
-    return this.#senders.wait(brought(sender, item));
+    return this.#senders.waitIn(node, brought(sender, item));
   }
 
   /** @internal */
@@ -365,7 +365,7 @@ export class Channel<T> implements Selectable<T>, Waitable {
     const node = here();
     const refusal = this.#refusedToReceive(receiver, node);
     if (refusal !== undefined) return refusal;
-    return this.#hasItem ? passed(this.#take(), node) : this.#waitForItem(receiver);
+    return this.#hasItem ? passed(this.#take(), node) : this.#waitForItem(receiver, node);
   }
 
   /** @internal */
@@ -381,7 +381,7 @@ export class Channel<T> implements Selectable<T>, Waitable {
     if (refusal !== undefined) return refusal;
     if (this.#hasItem) return passed(this.#takeMany([], max), node);
     return quiet(() =>
-      this.#waitForItem(receiver).then((item) =>
+      this.#waitForItem(receiver, node).then((item) =>
         this.#whyNotReceive(receiver) === undefined ? this.#takeMany([item], max) : [item],
       ),
     );
@@ -445,9 +445,9 @@ export class Channel<T> implements Selectable<T>, Waitable {
     return error === undefined ? undefined : Promise.reject(error);
   }
 
-  #waitForItem(receiver: ReceivingEnd<T> | undefined): Promise<T> {
+  #waitForItem(receiver: ReceivingEnd<T> | undefined, node: ReturnType<typeof here>): Promise<T> {
     if (receiver !== undefined) receiver.waits++;
-    return this.#receivers.wait(receiver);
+    return this.#receivers.waitIn(node, receiver);
   }
 
   get #hasItem(): boolean {

@@ -1,5 +1,5 @@
 import { EndOfStream } from "../errors.ts";
-import { here, passed, quiet, refusedIntake } from "../lowlevel.ts";
+import { here, passed, quietThen, refusedIntake } from "../lowlevel.ts";
 
 /** What gives items one by one, and says `EndOfStream` when there are no more. */
 interface Source<T> {
@@ -28,7 +28,7 @@ export class Items<T> implements AsyncIterator<T, undefined> {
       return error instanceof EndOfStream ? passed(end) : Promise.reject(error);
     }
     if (received !== undefined) return passed(received, node);
-    return quiet(() => this.#source.receive().then(asItem<T>, asEnd));
+    return quietThen(this.#source.receive(), asItem<T>, asEnd);
   }
 }
 

@@ -2,8 +2,8 @@
 import {
   currentScope,
   currentTask,
-  isExpected,
   outcomeNow,
+  quietThen,
   type Outcome,
   type Task,
   type TaskGroup,
@@ -30,12 +30,10 @@ export function failForGap(group: TaskGroup, task: Task): void {
  * `quiet` around it, would cost as much as a child each.
  */
 export function outcomeOf<T>(ended: Promise<unknown>, give: () => T, cleanUp: () => unknown): Promise<T> {
-  const promise = ended.then(give, async (error: unknown) => {
-    if (isExpected(error)) void promise.catch(ignore); // oxlint-disable-line promise/no-nesting
+  return quietThen<unknown, T>(ended, give, async (error) => {
     await both(error, cleanUp);
     throw error;
   });
-  return promise;
 }
 
 /**

@@ -52,6 +52,19 @@ export function quiet<T>(run: () => Promise<T>): Promise<T> {
   return promise;
 }
 
+/** `promise.then(onValue, onError)`, kept from being reported as unhandled where `promise` rejects with what {@link isExpected}. */
+export function quietThen<A, B>(
+  promise: Promise<A>,
+  onValue: (value: A) => B | PromiseLike<B>,
+  onError: (error: unknown) => B | PromiseLike<B>,
+): Promise<B> {
+  const derived: Promise<B> = promise.then(onValue, (error: unknown) => {
+    if (isExpected(error)) void derived.catch(ignore); // oxlint-disable-line promise/no-nesting
+    return onError(error);
+  });
+  return derived;
+}
+
 /** Runs `fn(scope)`, closes what was opened inside and left, and leaves the scope: gives what `leave` does, or throws that. */
 export async function runScope<T, R>(
   scope: ScopeNode,

@@ -206,9 +206,15 @@ export class WaitList<T = void, P = undefined> {
    */
   wait(
     ...payload: P extends undefined ? [payload?: undefined, options?: WaitOptions] : [payload: P, options?: WaitOptions]
-  ): Promise<T> {
+  ): Promise<T>;
+  wait(payload?: unknown, options?: WaitOptions): Promise<T> {
+    return this.waitIn(here(), payload as P, options);
+  }
+
+  /** {@link wait}, where {@link here} is known. */
+  waitIn(node: ScopeNode, payload: P, options?: WaitOptions): Promise<T> {
     watcher?.(this);
-    const wait = new Wait(this.owner, here(), payload[0], payload[1]?.exempt ?? false);
+    const wait = new Wait(this.owner, node, payload, options?.exempt);
     this.#line.push(wait);
     return wait.promise as Promise<T>;
   }

@@ -173,7 +173,7 @@ export class Mutex implements Waitable {
     if (held === undefined) return passed(this.#give(hold), node);
     if (this.#isBroken()) return Promise.reject(this.#brokenError());
     this.#watch(held);
-    return this.#waiters.wait(hold);
+    return this.#waiters.waitIn(node, hold);
   }
 
   /** Passes it to the first waiter, if `hold` holds it; else does nothing. @internal */

@@ -79,7 +79,7 @@ export class Semaphore implements Waitable {
     const refusal = refused(node);
     if (refusal !== undefined) return refusal;
     const task = taskAt(node);
-    return this.#free > 0 ? passed<Permit>(this.#take(task), node) : this.#waiters.wait(task ?? nobody);
+    return this.#free > 0 ? passed<Permit>(this.#take(task), node) : this.#waiters.waitIn(node, task ?? nobody);
   }
 
   /** A permit if one is free, which it never is while somebody waits. Not a checkpoint. */

@@ -51,9 +51,11 @@ export class Deque<T> {
     for (let at = 0; at < this.#size; at++) yield this.#ring[(this.#head + at) & (this.#ring.length - 1)] as T;
   }
 
+  /** It is full: what has gone round goes to the new half. */
   #grow(): void {
-    const items = [...this];
-    this.#ring = [...items, ...Array.from<undefined>({ length: this.#ring.length })];
-    this.#head = 0;
+    const ring = this.#ring;
+    const full = ring.length;
+    for (let at = 0; at < full; at++) ring.push(at < this.#head ? ring[at] : undefined);
+    ring.fill(undefined, 0, this.#head);
   }
 }

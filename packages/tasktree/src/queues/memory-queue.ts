@@ -12,14 +12,15 @@ import { Heap } from "../internal/heap.ts";
 import { LinkedList } from "../internal/linked-list.ts";
 import {
   bound,
-  currentScope,
   currentTask,
   drainingChoice,
+  here,
   now,
   passed,
   quiet,
   refused,
   refusedIntake,
+  taskAt,
   Timer,
   waitForOne,
   WaitList,
@@ -162,17 +163,18 @@ export class MemoryQueue<T> implements Queue<T>, Waitable {
   }
 
   put(item: T, options: PutOptions = {}): Promise<void> {
+    const node = here();
     let delay: number;
     try {
       delay = checkedDelay(options, this.#label);
-      const refusal = refused();
+      const refusal = refused(node);
       if (refusal !== undefined) return refusal;
       this.#checkPut(item);
-      if (this.#putNow(item, delay)) return passed();
+      if (this.#putNow(item, delay)) return passed(undefined, node);
     } catch (error) {
       return Promise.reject(error);
     }
-    return this.#putters.wait({ item, delay });
+    return this.#putters.waitIn(node, { item, delay });
   }
 
   /**
@@ -188,24 +190,21 @@ export class MemoryQueue<T> implements Queue<T>, Waitable {
   }
 
   take(): Promise<Lease<T>> {
-    const refusal = refusedIntake();
+    const node = here();
+    const refusal = refusedIntake(node);
     if (refusal !== undefined) return refusal;
-    const lease = this.tryTake();
-    if (lease !== undefined) return passed(lease);
+    const task = taskAt(node);
+    const lease = this.#takeNow(task);
+    if (lease !== undefined) return passed<Lease<T>>(lease, node);
     if (this.#over) return Promise.reject(this.#endOfStream());
-    const wait = this.#takers.wait(currentTask() ?? nobody);
+    const wait = this.#takers.waitIn(node, task ?? nobody);
     this.#takerCame();
     return wait;
   }
 
   /** The next item on loan if one is ready, which none ever is while a `take` waits. Not a checkpoint. */
   tryTake(): Lease<T> | undefined {
-    this.#ripen();
-    const lease = this.#next();
-    if (lease === undefined) return undefined;
-    this.#lend(lease, currentTask());
-    this.#admit();
-    return lease;
+    return this.#takeNow(currentTask());
   }
 
   /**
@@ -340,6 +339,15 @@ export class MemoryQueue<T> implements Queue<T>, Waitable {
 
   // --- going out
 
+  #takeNow(task: Task | undefined): MemoryLease<T> | undefined {
+    this.#ripen();
+    const lease = this.#next();
+    if (lease === undefined) return undefined;
+    this.#lend(lease, task);
+    this.#admit();
+    return lease;
+  }
+
   #next(): MemoryLease<T> | undefined {
     const first = this.#inOrder?.first;
     const back = this.#sorted.peek();
@@ -371,11 +379,12 @@ export class MemoryQueue<T> implements Queue<T>, Waitable {
   }
 
   #nextLease(): Promise<IteratorResult<Lease<T>, undefined>> {
-    const refusal = refusedIntake();
+    const node = here();
+    const refusal = refusedIntake(node);
     if (refusal !== undefined) return refusal;
-    if (currentScope().draining) return passed(finished);
-    const lease = this.tryTake();
-    if (lease !== undefined) return passed({ done: false, value: lease });
+    if (node.draining) return passed(finished, node);
+    const lease = this.#takeNow(taskAt(node));
+    if (lease !== undefined) return passed<IteratorResult<Lease<T>, undefined>>({ done: false, value: lease }, node);
     return this.#over ? passed(finished) : quiet(() => this.#waitForNext());
   }
 

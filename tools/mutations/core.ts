@@ -179,7 +179,7 @@ export const ofTheCore: readonly Mutation[] = [
   {
     clause: "K16",
     file: "packages/tasktree/src/core/task.ts",
-    find: "if (wait.payload === asOutcome) wait.wake(this.#outcome());\n      else if",
+    find: "if (wait.payload === asOutcome) wait.wake(this.outcomeNow());\n      else if",
     replace: "if",
   },
   {
@@ -203,8 +203,8 @@ export const ofTheCore: readonly Mutation[] = [
   {
     clause: "K2c",
     file: "packages/tasktree/src/core/scope.ts",
-    find: "reach(this, this.own);",
-    replace: "void Promise.resolve().then(() => reach(this, this.own!));",
+    find: "reach(this, own);\n    if (cutoff",
+    replace: "void Promise.resolve().then(() => reach(this, own));\n    if (cutoff",
   },
   {
     clause: "K3a",
@@ -257,14 +257,14 @@ export const ofTheCore: readonly Mutation[] = [
   {
     clause: "K8d",
     file: "packages/tasktree/src/core/task.ts",
-    find: "else queueMicrotask(() => told(this.#outcome()));",
+    find: "else queueMicrotask(() => told(this.outcomeNow()));",
     replace: "",
   },
   {
     clause: "K9a",
     file: "packages/tasktree/src/core/group.ts",
     find: 'if (task.mode !== "attempt") this.fail(error, this.#collect);',
-    replace: 'if (task.mode !== "attempt" && !task.observed) this.fail(error, this.#collect);',
+    replace: 'if (task.mode !== "attempt" && !joined) this.fail(error, this.#collect);',
   },
   {
     clause: "K9b",
@@ -376,9 +376,9 @@ export const ofTheCore: readonly Mutation[] = [
   },
   {
     clause: "K15a",
-    file: "packages/tasktree/src/core/task.ts",
-    find: "this.observed = joined;",
-    replace: "this.observed = false;",
+    file: "packages/tasktree/src/core/group.ts",
+    find: "else if (!joined) (this",
+    replace: "else (this",
   },
   {
     clause: "K17",
@@ -431,8 +431,8 @@ export const ofTheCore: readonly Mutation[] = [
   {
     clause: "C2d",
     file: "packages/tasktree/src/core/scope.ts",
-    find: "settings?.grace ?? (parent === undefined ? root.grace : parent.grace)",
-    replace: "settings?.grace ?? root.grace",
+    find: "(hidesSomething | drained | abandoned | unshieldable | ownGrace)",
+    replace: "(hidesSomething | drained | abandoned | unshieldable)",
   },
   {
     clause: "C2d",
@@ -449,7 +449,7 @@ export const ofTheCore: readonly Mutation[] = [
   {
     clause: "C2f",
     file: "packages/tasktree/src/core/scope.ts",
-    find: "if (parent.told >= parent.force.depth) this.bornTold = this.told = parent.told;",
+    find: "if (parent.told >= parent.force.depth) this.#need().bornTold = this.told = parent.told;",
     replace: "",
   },
   {
@@ -744,7 +744,7 @@ export const ofTheCore: readonly Mutation[] = [
   {
     clause: "D1",
     file: "packages/tasktree/src/core/scope.ts",
-    find: "    if (deadline > this.root.clock.now()) {",
+    find: "    if (deadline > now) {",
     replace: "    if (deadline > -Infinity) {",
   },
   {
@@ -762,8 +762,8 @@ export const ofTheCore: readonly Mutation[] = [
   {
     clause: "D3",
     file: "packages/tasktree/src/timeouts.ts",
-    find: "return node.root.clock.now() + ms;",
-    replace: "return node.root.clock.now() + Math.max(ms, 1);",
+    find: "deadlineScope(what, now + ms, now,",
+    replace: "deadlineScope(what, now + Math.max(ms, 1), now,",
   },
   {
     clause: "D4a",
@@ -888,7 +888,7 @@ export const ofTheCore: readonly Mutation[] = [
   {
     clause: "R6c",
     file: "packages/tasktree/src/core/root.ts",
-    find: "if (!known && this.#isReported(error, node ?? this.node)) return;",
+    find: "if (!known && this.knows(error, node ?? this.node)) return;",
     replace: "",
   },
   {
@@ -932,5 +932,77 @@ export const ofTheCore: readonly Mutation[] = [
     file: "packages/tasktree/src/core/group.ts",
     find: 'if (!this.freshlyCut) this.cancelAs("explicit", "disposed");',
     replace: 'this.cancelAs("explicit", "disposed");',
+  },
+  {
+    clause: "X1a",
+    file: "packages/tasktree/src/core/current.ts",
+    find: "kept.size === 1 && kept.has(store)",
+    replace: "kept.has(store)",
+  },
+  {
+    clause: "X1a",
+    file: "packages/tasktree/src/core/current.ts",
+    find: "kept.size === 1 && kept.has(store)",
+    replace: "kept.size === 1",
+  },
+  {
+    clause: "X1a",
+    file: "packages/tasktree/src/core/current.ts",
+    find: "kept.has(store)) keeper[keptUnder] = undefined;",
+    replace: "kept.has(store)) return loaded;",
+  },
+  {
+    clause: "X1a",
+    file: "packages/tasktree/src/core/current.ts",
+    find: "const resource = gate();\n",
+    replace: "const resource = loaded;\n",
+  },
+  {
+    clause: "X1a",
+    file: "packages/tasktree/src/core/group.ts",
+    find: 'new TaskNode(this, child, "", currentFrame()?.locals,',
+    replace: 'new TaskNode(this, child, "", this.locals,',
+  },
+  {
+    clause: "K2a",
+    file: "packages/tasktree/src/core/group.ts",
+    find: "    watchEnd(task, child);\n    task.run(runChild, child);\n",
+    replace: "    task.run(runChild, child);\n    watchEnd(task, child);\n",
+  },
+  {
+    clause: "K7a",
+    file: "packages/tasktree/src/core/group.ts",
+    find: "if (refusal !== undefined) throw refusal;\n    const task = new TaskNode",
+    replace: "const task = new TaskNode",
+  },
+  {
+    clause: "K10",
+    file: "packages/tasktree/src/core/task.ts",
+    find: '    if (typeof this.label === "object") this.#forgetNamed(this.label);\n',
+    replace: "",
+  },
+  {
+    clause: "K16",
+    file: "packages/tasktree/src/core/end-watcher.ts",
+    find: 'task.status === "running" ? undefined : (task',
+    replace: "(task",
+  },
+  {
+    clause: "D3",
+    file: "packages/tasktree/src/timeouts.ts",
+    find: '"move on at a time", deadline, parent.root.clock.now(),',
+    replace: '"move on at a time", deadline, -Infinity,',
+  },
+  {
+    clause: "D3",
+    file: "packages/tasktree/src/timeouts.ts",
+    find: '"fail at a time", deadline, parent.root.clock.now(),',
+    replace: '"fail at a time", deadline, -Infinity,',
+  },
+  {
+    clause: "D1",
+    file: "packages/tasktree/src/timeouts.ts",
+    find: "scope.setDeadline(deadline, now);",
+    replace: "scope.setDeadline(deadline + 1, now);",
   },
 ];

@@ -5,7 +5,7 @@ export const ofQueues: readonly Mutation[] = [
   {
     clause: "C3a",
     file: "packages/tasktree/src/queues/memory-queue.ts",
-    find: "const refusal = refused();\n      if (refusal !== undefined) return refusal;",
+    find: "const refusal = refused(node);\n      if (refusal !== undefined) return refusal;",
     replace: "",
   },
   {
@@ -18,7 +18,7 @@ export const ofQueues: readonly Mutation[] = [
   {
     clause: "C11c",
     file: "packages/tasktree/src/queues/memory-queue.ts",
-    find: "if (currentScope().draining) return passed(finished);",
+    find: "if (node.draining) return passed(finished, node);",
     replace: "",
   },
   {

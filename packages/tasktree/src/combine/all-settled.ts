@@ -1,6 +1,6 @@
 import { checkOptions } from "../errors.ts";
-import { quiet, withTaskGroup, type Outcome } from "../lowlevel.ts";
-import { attemptAll } from "./children.ts";
+import { quiet, withTaskGroup, type Outcome, type TaskGroup } from "../lowlevel.ts";
+import { attemptAll, checkWhole } from "./children.ts";
 import { checkLimit, listed, type Job, type JobRecord, type Jobs } from "./functions.ts";
 
 export interface AllSettledOptions {
@@ -47,7 +47,9 @@ export function allSettled(jobs: Jobs<unknown> | JobRecord, options: AllSettledO
     const { limit = Infinity } = options;
     checkLimit("allSettled", limit);
     const { list, inShape } = listed<PromiseSettledResult<unknown>>("allSettled", jobs);
-    const outcomes = await withTaskGroup((group) => attemptAll("allSettled", group, list, limit));
+    let opened: TaskGroup;
+    const outcomes = await withTaskGroup((group) => attemptAll("allSettled", (opened = group), list, limit));
+    checkWhole(opened!);
     return inShape(outcomes.map(settled));
   });
 }

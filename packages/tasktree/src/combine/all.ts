@@ -1,6 +1,5 @@
 import { checkOptions } from "../errors.ts";
-import { withTaskGroup } from "../lowlevel.ts";
-import { outcomeOf } from "./children.ts";
+import { checkWhole, outcomeOf } from "./children.ts";
 import { Room } from "./feed.ts";
 import { checkJob, checkLimit, listed, nameOf, type Job, type JobRecord, type Jobs } from "./functions.ts";
 import { Slots, type Work } from "./slots.ts";
@@ -72,8 +71,11 @@ function values<S>(jobs: Jobs<unknown>, limit: number, inShape: (values: unknown
     },
   };
   return outcomeOf(
-    withTaskGroup((group) => (slots = new Slots(group, jobs, work)).start()),
-    () => inShape(results),
+    (group) => (slots = new Slots(group, jobs, work)).start(),
+    (group) => {
+      checkWhole(group);
+      return inShape(results);
+    },
     () => slots?.close(),
   );
 }

@@ -13,6 +13,7 @@ import {
   moveOnAfter,
   now,
   race,
+  shield,
   sleep,
   sleepForever,
   suppressedErrors,
@@ -178,7 +179,10 @@ test("B1f a value that any() has given is not lost to a cancellation that comes 
   });
 });
 
-type Contest = <T>(jobs: Iterable<() => T | PromiseLike<T>>, options?: { onLoser?: (value: T) => void }) => Promise<T>;
+type Contest = <T>(
+  jobs: Iterable<() => T | PromiseLike<T>>,
+  options?: { onLoser?: (value: T) => unknown },
+) => Promise<T>;
 
 for (const [name, contest] of [
   ["race", race as Contest],
@@ -280,6 +284,27 @@ for (const [name, contest] of [
         seen.filter((value) => typeof value === "number").sort((a, b) => a - b),
         [1, 3, 4, 5],
       );
+    });
+  });
+
+  test(`B1c ${name}() awaits an onLoser that is asynchronous, and rejects with what it rejects with`, async () => {
+    await virtually(async () => {
+      const stubborn = (): Promise<number> => sleepForever().catch(() => 1);
+      const log: unknown[] = [];
+      const close = async (value: number): Promise<void> => {
+        await shield(() => sleep(5), { timeout: 100 });
+        log.push(`${value} closed`);
+      };
+      assert.equal(await contest([stubborn, after(10, 2)], { onLoser: (value) => void close(value) }), 2);
+      assert.deepEqual(log, []);
+      await sleep(10);
+      assert.equal(await contest([stubborn, after(10, 2)], { onLoser: close }), 2);
+      assert.deepEqual(log, ["1 closed", "1 closed"]);
+      const onLoser = async (): Promise<void> => {
+        await null;
+        throw errors[0];
+      };
+      assert.equal(await rejection(contest([stubborn, after(10, 2)], { onLoser })), errors[0]);
     });
   });
 

@@ -1,9 +1,12 @@
 /** Functions as children of a group: those whose values are needed, and those that may fail. */
+import { WorkCancelledError } from "../errors.ts";
 import {
   currentScope,
   currentTask,
+  isExpected,
   outcomeNow,
   quietThen,
+  withTaskGroup,
   type Outcome,
   type Task,
   type TaskGroup,
@@ -26,14 +29,39 @@ export function failForGap(group: TaskGroup, task: Task): void {
 }
 
 /**
- * What `give` gives at the end of a group; if that rejects, `cleanUp` is done first. As one step: an async function, and
+ * What `give` gives at the end of a group, whose block `block` is; if that rejects, `cleanUp` is done first. As one step: an async function, and
  * `quiet` around it, would cost as much as a child each.
  */
-export function outcomeOf<T>(ended: Promise<unknown>, give: () => T, cleanUp: () => unknown): Promise<T> {
-  return quietThen<unknown, T>(ended, give, async (error) => {
+export function outcomeOf<T>(
+  block: (group: TaskGroup) => unknown,
+  give: (group: TaskGroup) => T,
+  cleanUp: () => unknown,
+): Promise<T> {
+  let opened: TaskGroup;
+  const ended = withTaskGroup((group) => block((opened = group)));
+  const given = (): T => {
+    try {
+      return give(opened);
+    } catch (error) {
+      if (isExpected(error)) void promise.catch(ignore);
+      throw error;
+    }
+  };
+  const promise: Promise<T> = quietThen<unknown, T>(ended, given, async (error) => {
     await both(error, cleanUp);
     throw error;
   });
+  return promise;
+}
+
+/**
+ * To be called when `group` has ended without an error.
+ *
+ * @throws {WorkCancelledError} If it was left open, and cancelled at the end of the scope around: what it has given has gaps.
+ */
+export function checkWhole(group: TaskGroup): void {
+  if (!group.cancelRequested) return;
+  throw new WorkCancelledError(`Group '${group.path}' was cancelled`, { cause: group.signal.reason });
 }
 
 /**
@@ -51,6 +79,7 @@ export async function attemptAll<T>(
   const room = new Room(what, limit);
   const outcomes: Outcome<unknown>[] = [];
   const told: Promise<void>[] = [];
+  const leave = (): void => room.leave(); // feed may have been told of the cancellation by this very wait
   await feed(jobs, room, (job, at) => {
     checkJob(what, at, job);
     outcomes.push(undefined as never);
@@ -59,7 +88,7 @@ export async function attemptAll<T>(
       task.outcome().then((outcome) => {
         outcomes[at] = outcome;
         room.leave();
-      }, ignore),
+      }, leave),
     );
   });
   await Promise.all(told);

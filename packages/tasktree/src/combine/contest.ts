@@ -1,14 +1,5 @@
-import {
-  bound,
-  currentTask,
-  wasCut,
-  watchEnd,
-  withTaskGroup,
-  type EndWatcher,
-  type Task,
-  type TaskGroup,
-} from "../lowlevel.ts";
-import { outcomeOf } from "./children.ts";
+import { bound, currentTask, wasCut, watchEnd, type EndWatcher, type Task, type TaskGroup } from "../lowlevel.ts";
+import { checkWhole, outcomeOf } from "./children.ts";
 import type { Job } from "./functions.ts";
 
 /** Gets the value of a function that has lost and still returned one. */
@@ -39,15 +30,16 @@ export function contest<T>(
     // It has lost before it knew: no failed cleanup, but one result more than was asked for.
     if (winner === undefined || wasCut()) throw error;
   };
-  const decided = (): T => {
-    if (winner === undefined) throw none();
-    return winner.value;
+  const decided = (group: TaskGroup): T => {
+    if (winner !== undefined) return winner.value;
+    checkWhole(group);
+    throw none();
   };
   return outcomeOf(
-    withTaskGroup((group) => {
+    (group) => {
       const won = (value: T): unknown => gave(value, group);
       start(group, (job) => () => Promise.resolve(started(job)).then(won, threw));
-    }),
+    },
     decided,
     () => winner !== undefined && lost?.(winner.value),
   );

@@ -1,5 +1,4 @@
-import { isCancelled } from "../errors.ts";
-import { passed, refused } from "../lowlevel.ts";
+import { isExpected, passed, refused } from "../lowlevel.ts";
 
 /** Work that gives results, one after another. */
 export interface Working<R> {
@@ -58,9 +57,12 @@ export class Results<R> implements AsyncGenerator<R, void, undefined> {
 
   return(value?: void | PromiseLike<void>): Promise<IteratorResult<R, void>> {
     return this.#inTurn(async () => {
-      await this.#end();
-      this.#steps--;
-      return { done: true, value: await value };
+      try {
+        await this.#end();
+        return { done: true, value: await value };
+      } finally {
+        this.#steps--;
+      }
     });
   }
 
@@ -82,10 +84,26 @@ export class Results<R> implements AsyncGenerator<R, void, undefined> {
 
   /** As generators do it: steps that are asked for at once come one after the other. */
   #inTurn<S>(step: () => Promise<S>): Promise<S> {
-    const promise = this.#steps++ === 0 ? step() : this.#last!.then(step, step);
+    let promise: Promise<S>;
+    if (this.#steps++ === 0) {
+      promise = step();
+    } else {
+      this.#steps++; // until it has settled, which is some steps after its own end: nothing may overtake it
+      promise = this.#last!.then(step, step).then(this.#settled<S>, this.#failed);
+    }
     this.#last = promise;
     return promise;
   }
+
+  readonly #settled = <S>(step: S): S => {
+    this.#steps--;
+    return step;
+  };
+
+  readonly #failed = (error: unknown): never => {
+    this.#steps--;
+    throw error;
+  };
 
   /** A step that has to be more than a wait. */
   readonly #step = async (): Promise<IteratorResult<R, void>> => {
@@ -128,7 +146,7 @@ export class Results<R> implements AsyncGenerator<R, void, undefined> {
 
   readonly #fail = async (error: unknown): Promise<never> => {
     // Whoever asked for another step waits for this one.
-    if (isCancelled(error)) this.#last?.catch(ignore);
+    if (isExpected(error)) this.#last?.catch(ignore);
     await this.#end();
     this.#steps--;
     throw error;

@@ -38,9 +38,14 @@ export function inScope<S extends ScopeNode, T>(
   return promise;
 }
 
-/** Whether nobody need hear of a promise that was rejected with `error`: for a cancellation, or an error that a group has. */
+/**
+ * Whether nobody need hear of a promise that was rejected with `error`: for a cancellation, that of work which was left open when
+ * the scope around it ended too, or an error that something around has already and brings on.
+ */
 export function isExpected(error: unknown): boolean {
-  return isCancelled(error) || here().root.knows(error);
+  if (isCancelled(error) || (error instanceof WorkCancelledError && error.why === "parent")) return true;
+  const node = here();
+  return node.root.knows(error, node);
 }
 
 /** The promise that `run` makes, kept from being reported as unhandled for an error that {@link isExpected}. */

@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
-import { AsyncLocalStorage } from "node:async_hooks";
+import { AsyncLocalStorage, createHook, executionAsyncId, executionAsyncResource } from "node:async_hooks";
 import { EventEmitter } from "node:events";
 import { test } from "node:test";
+import { program, runFile } from "../../test/child.ts";
+import { everywhere } from "../../test/everywhere.ts";
+import { Job } from "../../test/job.ts";
 import { rejection } from "../../test/rejection.ts";
-import { skipOn } from "../../test/runtime.ts";
+import { runtime, skipOn } from "../../test/runtime.ts";
 import { virtually } from "../../test/virtual.ts";
 import {
   abandonOnCancel,
@@ -12,6 +15,7 @@ import {
   currentScope,
   currentSignal,
   currentTask,
+  failAfter,
   isCancelled,
   moveOnAfter,
   now,
@@ -25,6 +29,7 @@ import {
   withCancelScope,
   withTaskGroup,
 } from "../index.ts";
+import { spawnChild } from "../lowlevel.ts";
 import { VirtualClock, waitAllTasksBlocked } from "../testing/index.ts";
 
 /** What a library such as a tracer stores. */
@@ -75,6 +80,162 @@ test(
     });
   },
 );
+
+/** What everything that enters a context sees of ours and of what others store, beside what it is to see. */
+async function seenEverywhere(stored: unknown, look: () => unknown): Promise<void> {
+  const local = new TaskLocal({ default: "none" });
+  const seen = await local.run("ours", () =>
+    everywhere(() => [currentTask()!.path.startsWith("main"), local.get(), look()]),
+  );
+  assert.ok(Object.keys(seen).length > 20);
+  const wanted = [true, "ours", stored];
+  for (const [where, looks] of Object.entries(seen)) assert.deepEqual(looks, [wanted, wanted], where);
+}
+
+test("X1a with no store but ours, everything that enters a context has its scope and its values", () =>
+  virtually(() => seenEverywhere(undefined, () => trace.getStore())));
+
+test("X1a what another library stored around run(), or inside, is seen in everything that enters a context, and so is ours", async () => {
+  const look = (): unknown => trace.getStore();
+  await trace.run("around", () =>
+    virtually(async () => {
+      await seenEverywhere("around", look);
+      await trace.run("inside", () => seenEverywhere("inside", look));
+      await trace.run(undefined as never, () => seenEverywhere(undefined, look));
+      await seenEverywhere("around", look);
+    }),
+  );
+  await virtually(async () => {
+    await withCancelScope(() => trace.run("in a block", () => seenEverywhere("in a block", look)));
+    await failAfter(100, () => seenEverywhere(undefined, look));
+  });
+});
+
+test("X1a of two other libraries' stores both are seen, also one whose value is undefined", async () => {
+  const other = new AsyncLocalStorage<number | undefined>();
+  const look = (): unknown => [trace.getStore(), other.getStore()];
+  await virtually(async () => {
+    await other.run(undefined, () => seenEverywhere([undefined, undefined], look));
+    await other.run(1, () => trace.run("both", () => seenEverywhere(["both", 1], look)));
+    await other.run(1, () => seenEverywhere([undefined, 1], look));
+  });
+});
+
+test(
+  "X1a what another library enters without a block is seen in what begins after it, between two children too",
+  skipOn({ bun: "`enterWith` of one store outlasts the `run` of another" }),
+  async () => {
+    const look = (): unknown => trace.getStore();
+    await virtually(async () => {
+      trace.enterWith("main");
+      await seenEverywhere("main", look);
+      const seen: unknown[] = [];
+      await withTaskGroup((group) => {
+        const tell = async (): Promise<void> => {
+          const before = look();
+          await sleep(1);
+          seen.push([before, look()]);
+        };
+        for (const stored of ["first", "second"]) {
+          trace.enterWith(stored);
+          group.spawn(tell);
+          spawnChild(group, new Job(tell));
+        }
+      });
+      const wanted = ["first", "first", "second", "second"];
+      assert.deepEqual(
+        seen,
+        wanted.map((stored) => [stored, stored]),
+      );
+    });
+  },
+);
+
+test("X1a what a child stores reaches neither its siblings nor its spawner, with or without another's store around", async () => {
+  await virtually(async () => {
+    for (const around of [undefined, "around"]) {
+      const seen: unknown[] = [];
+      const spawnAll = () =>
+        withTaskGroup((group) => {
+          for (const name of ["a", "b"]) {
+            group.spawn(async () => {
+              seen.push(trace.getStore());
+              await trace.run(name, () => sleep(1));
+              seen.push(trace.getStore());
+            });
+            seen.push(trace.getStore());
+          }
+        });
+      await (around === undefined ? spawnAll() : trace.run(around, spawnAll));
+      assert.deepEqual(seen, Array<unknown>(6).fill(around));
+    }
+  });
+});
+
+test("X1a a child that is an object has the values of its spawner and the scope of its group", async () => {
+  await virtually(async () => {
+    const local = new TaskLocal({ default: "none" });
+    const seen: unknown[] = [];
+    await withTaskGroup(async (group) => {
+      const tell = async (): Promise<void> => {
+        await sleep(1);
+        seen.push([local.get(), currentTask()!.path]);
+      };
+      await withCancelScope(async (inner) => {
+        local.run("spawner", () => spawnChild(group, new Job(tell)));
+        inner.cancel();
+      });
+    });
+    assert.deepEqual(seen, [["spawner", "main/job"]]);
+  });
+});
+
+test(
+  "X1a who watches node:async_hooks sees a resource of its own for each task and scope",
+  skipOn({
+    bun: "`executionAsyncResource` always gives the same object",
+    deno: "a context is entered there without an AsyncResource",
+  }),
+  async () => {
+    const made = new Map<number, string>();
+    const hook = createHook({ init: (id, type) => void made.set(id, type) }).enable();
+    const resources: object[] = [];
+    const ids: number[] = [];
+    const look = (): void => {
+      resources.push(executionAsyncResource());
+      ids.push(executionAsyncId());
+    };
+    try {
+      await virtually(async () => {
+        look();
+        await withTaskGroup(async (group) => {
+          look();
+          for (let child = 0; child < 3; child++) group.spawn(look);
+          for (let child = 0; child < 3; child++) spawnChild(group, new Job(look));
+          await withCancelScope(look);
+        });
+      });
+    } finally {
+      hook.disable();
+    }
+    assert.equal(resources.length, 9);
+    assert.equal(new Set(resources).size, resources.length);
+    assert.equal(new Set(ids).size, ids.length);
+    for (const id of ids) assert.equal(made.get(id), "tasktree");
+  },
+);
+
+test("X1a contexts are kept apart also where Node does not show what it keeps of them, or keeps it in its older way", async () => {
+  const older = "--no-async-context-frame"; // of Node 24
+  const ways = [runFile(program("contexts.ts"), ["shown"])];
+  if (runtime === "node") ways.push(runFile(program("contexts.ts"), ["hidden"]));
+  if (runtime === "node" && process.allowedNodeEnvironmentFlags.has(older)) {
+    ways.push(runFile(program("contexts.ts"), ["shown"], { env: { NODE_OPTIONS: older } }));
+  }
+  for (const { code, stdout, stderr } of await Promise.all(ways)) {
+    assert.deepEqual([code, stdout.trim()], [0, "fine"], stderr);
+  }
+});
 
 test("X1a a child has its group's scope, wherever it was spawned from", async () => {
   await virtually(async () => {

@@ -15,7 +15,24 @@ export interface EndWatcher {
   taskEnded(task: Task): void;
 }
 
-/** How `task` has ended; undefined while it runs. Not a checkpoint: nobody counts as having awaited it. */
+/**
+ * How `task` has ended; undefined while it runs, also while it unwinds. Nobody counts as having awaited it: the failure of an
+ * attempt still fails its group.
+ *
+ * Cancellation: Not a checkpoint.
+ *
+ * @example
+ * ```ts
+ * import { outcomeNow, withTaskGroup } from "tasktree/lowlevel";
+ * import assert from "node:assert";
+ * await withTaskGroup(async (group) => {
+ *   const task = group.spawn(async () => 42);
+ *   assert.equal(outcomeNow(task), undefined);
+ *   await task;
+ *   assert.deepEqual(outcomeNow(task), { status: "ok", value: 42 });
+ * });
+ * ```
+ */
 export function outcomeNow<T>(task: Task<T>): Outcome<T> | undefined {
   return task.status === "running" ? undefined : (task as TaskNode<T>).outcomeNow();
 }

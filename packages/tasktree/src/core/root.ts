@@ -111,9 +111,13 @@ export class Root {
     else reporters.add(node);
   }
 
-  /** Whether something on this tree has `error`, and brings it on. */
-  knows(error: unknown): boolean {
-    return isObject(error) && this.#reported.has(error);
+  /** Whether something around `node` has `error`, and brings it on. */
+  knows(error: unknown, node: ScopeNode): boolean {
+    const reporters = isObject(error) ? this.#reported.get(error) : undefined;
+    if (reporters === undefined) return false;
+    let at: ScopeNode | undefined = node;
+    while (at !== undefined && !reporters.has(at)) at = at.parent;
+    return at !== undefined;
   }
 
   /**
@@ -126,7 +130,7 @@ export class Root {
     { known = false, ended = false }: LateFailureOptions = {},
   ): void {
     if (isCancelled(error) || (node !== undefined && isCancellation(error, node))) return;
-    if (!known && this.#isReported(error, node ?? this.node)) return;
+    if (!known && this.knows(error, node ?? this.node)) return;
     const task = node?.task;
     if (task !== undefined && !task.ended && !ended) task.noteFailure(error);
     else if (this.implicit || this.node.ended) inHostContext(() => void Promise.reject(error));
@@ -137,14 +141,6 @@ export class Root {
   listenerFailed(error: unknown, scope: ScopeNode): void {
     if (scope.ended) this.lateFailure(error, scope);
     else if (!isCancellation(error, scope)) scope.noteFailure(error);
-  }
-
-  #isReported(error: unknown, node: ScopeNode): boolean {
-    const reporters = isObject(error) ? this.#reported.get(error) : undefined;
-    if (reporters === undefined) return false;
-    let at: ScopeNode | undefined = node;
-    while (at !== undefined && !reporters.has(at)) at = at.parent;
-    return at !== undefined;
   }
 
   /** `scope`'s grace is over. */

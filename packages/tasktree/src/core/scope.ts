@@ -67,15 +67,15 @@ const ownGrace = 2048;
 const kindShift = 12;
 const kindBits = 7 << kindShift;
 const kinds = ["root", "group", "task", "scope", "shield"] as const;
-const kindFlags = {
+export type ScopeKind = (typeof kinds)[number];
+
+const kindFlags: Readonly<Record<ScopeKind, number>> = {
   root: 0,
   group: 1 << kindShift,
   task: 2 << kindShift,
   scope: 3 << kindShift,
   shield: 4 << kindShift,
-} as const;
-
-export type ScopeKind = keyof typeof kindFlags;
+};
 
 /** What few nodes need: there may be a million tasks. */
 interface Rare {

@@ -189,13 +189,13 @@ export class TaskNode<T = unknown> extends ScopeNode implements Task<T>, Waitabl
   settle(status: Outcome<T>["status"], result: unknown): void {
     this.status = status;
     this.#result = result;
-    if (typeof this.label === "object") this.#forgetNamed(this.label);
     const joined = this.#joiners !== undefined && this.#joiners.size > 0;
     if (joined) this.#wakeJoiners();
     this.end();
     this.root.clock.steps++;
     this.root.instruments?.taskEnded(this, this.outcomeNow());
     if (this.endWatcher !== undefined) tellEnd(this as TaskNode);
+    if (typeof this.label === "object") this.#forgetNamed(this.label);
     const callbacks = this.#onEnd;
     this.#onEnd = this.#joiners = undefined;
     if (callbacks !== undefined) for (const told of callbacks) this.#call(told);

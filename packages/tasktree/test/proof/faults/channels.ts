@@ -71,17 +71,17 @@ export const inChannels: readonly Fault[] = [
   {
     name: "Channel: an item is received although the call is cut (item lost on cancel)",
     file: channel,
-    find: "    return this.#receivers.wait(receiver);",
+    find: "    return this.#receivers.waitIn(node, receiver);",
     replace:
-      "    return (async () => {\n      const item = await this.#receivers.wait(receiver);\n      await refused();\n      return item;\n    })();",
+      "    return (async () => {\n      const item = await this.#receivers.waitIn(node, receiver);\n      await refused();\n      return item;\n    })();",
     program: "channel of 0: hand-over",
   },
   {
     name: "Channel: a send that is cut has sent its item",
     file: channel,
-    find: "    return this.#senders.wait(brought(sender, item));",
+    find: "    return this.#senders.waitIn(node, brought(sender, item));",
     replace:
-      "    return this.#senders.wait(brought(sender, item)).catch((error: unknown) => {\n      if (this.#receivers.size > 0) this.#put(item);\n      else this.#buffer.push(item);\n      throw error;\n    });",
+      "    return this.#senders.waitIn(node, brought(sender, item)).catch((error: unknown) => {\n      if (this.#receivers.size > 0) this.#put(item);\n      else this.#buffer.push(item);\n      throw error;\n    });",
     program: "channel of 1: hand-over",
   },
   {
@@ -187,8 +187,8 @@ export const inChannels: readonly Fault[] = [
   {
     name: "MemoryQueue: a take lets no one in who waits to put",
     file: queue,
-    find: "    this.#lend(lease, currentTask());\n    this.#admit();",
-    replace: "    this.#lend(lease, currentTask());",
+    find: "    this.#lend(lease, task);\n    this.#admit();",
+    replace: "    this.#lend(lease, task);",
     program: "queue of 1: put and take",
   },
   {

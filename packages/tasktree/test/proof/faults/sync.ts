@@ -31,8 +31,8 @@ export const inSync: readonly Fault[] = [
   {
     name: "Mutex: whoever waits when its owner ends waits for ever",
     file: mutex,
-    find: "    this.#watch(held);\n    return this.#waiters.wait(hold);",
-    replace: "    return this.#waiters.wait(hold);",
+    find: "    this.#watch(held);\n    return this.#waiters.waitIn(node, hold);",
+    replace: "    return this.#waiters.waitIn(node, hold);",
     program: "mutex: its owner ends",
   },
   {
@@ -66,9 +66,9 @@ export const inSync: readonly Fault[] = [
   {
     name: "Semaphore: one that is cancelled after it got a permit keeps it (permit leaked on cancel)",
     file: semaphore,
-    find: ": this.#waiters.wait(task ?? nobody);",
+    find: ": this.#waiters.waitIn(node, task ?? nobody);",
     replace:
-      ": (async () => {\n          const permit = await this.#waiters.wait(task ?? nobody);\n          await refused();\n          return permit;\n        })();",
+      ": (async () => {\n          const permit = await this.#waiters.waitIn(node, task ?? nobody);\n          await refused();\n          return permit;\n        })();",
     program: "semaphore of one: two take turns",
   },
   {

@@ -37,8 +37,8 @@ export const inTrees: readonly Fault[] = [
   {
     name: "task: a value is given to one awaiter alone",
     file: "core/task.ts",
-    find: "if (joined) this.#wakeJoiners();",
-    replace: "if (joined && !this.observed) this.#wakeJoiners();",
+    find: "for (let wait = line.first; wait !== undefined; wait = line.first) {",
+    replace: "for (let wait = line.first; wait !== undefined; wait = undefined) {",
     program: "group: a task is awaited",
   },
   {
@@ -122,8 +122,8 @@ export const inTrees: readonly Fault[] = [
   {
     name: "race: a loser's value is lost",
     file: contest,
-    find: "          await lost?.(value);\n",
-    replace: "",
+    find: "if (winner !== undefined) return lost?.(value);",
+    replace: "if (winner !== undefined) return undefined;",
     program: "race: of two",
   },
   {
@@ -136,8 +136,8 @@ export const inTrees: readonly Fault[] = [
   {
     name: "race: the winner's value is lost if the race is cut",
     file: contest,
-    find: "if (winner !== undefined) await both(error, () => lost?.(winner!.value));",
-    replace: "",
+    find: "() => winner !== undefined && lost?.(winner.value),",
+    replace: "() => undefined,",
     program: "race: one fails",
   },
   {

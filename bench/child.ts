@@ -1,5 +1,6 @@
 // One measurement in a process of its own: `child.ts scenario NAME PEER N`, `child.ts lateness NAME PEER N` or
 // `child.ts shape NAME POINT`.
+// With `--no-memory` no garbage is collected by force, so a profile shows only what a program would collect.
 // The result is one line of JSON, the last of its standard output.
 import { collectGarbage, heapAfterGc, megabytes, startSpan } from "./lib/clock.ts";
 import type { Adapter, Sample, Scenario, Times } from "./lib/contract.ts";
@@ -10,6 +11,7 @@ import { loadPeer } from "./peers/index.ts";
 import { scenarios } from "./scenarios/index.ts";
 import { loadShape } from "./shapes/index.ts";
 
+const looksAtMemory = !process.argv.includes("--no-memory");
 const times: Times = { warmUpMs: 300, measureMs: 600, maxRuns: 15 };
 
 type Measured = { cpuNs: number; wallNs: number; heldBytes: number | null; looked: boolean };
@@ -40,7 +42,7 @@ async function sample(scenario: Scenario, adapter: Adapter, n: number): Promise<
   const warm = performance.now() + times.warmUpMs;
   do await once(scenario, adapter, Math.max(1000, n / 20), false);
   while (performance.now() < warm);
-  const first = await once(scenario, adapter, n, scenario.memory ?? true);
+  const first = await once(scenario, adapter, n, looksAtMemory && (scenario.memory ?? true));
   const runs: Measured[] = first.looked ? [] : [first];
   const end = performance.now() + times.measureMs;
   while (runs.length === 0 || (performance.now() < end && runs.length < times.maxRuns)) {

@@ -5,6 +5,7 @@ import type { Peer } from "./lib/contract.ts";
 import { installPeers } from "./lib/inputs.ts";
 import { goalTable, overviewTable } from "./lib/markdown.ts";
 import type { Row } from "./lib/report.ts";
+import { drawFlame } from "./parts/flame.ts";
 import { drawGrowth } from "./parts/growth.ts";
 import { head, printHead } from "./parts/head.ts";
 import { latenessScenarios, measureLateness } from "./parts/lateness.ts";
@@ -26,6 +27,10 @@ What is measured (default: all but growth)
   --lateness      how late timers come while a scenario runs (raw, tasktree and effect, unless peers are named)
   --startup       time to import tasktree, and its size
 
+A closer look
+  --flame NAME    profiles this scenario (repeatable) instead, and draws where the time goes: bench/flames/NAME.svg (tasktree, unless
+                  peers are named)
+
   --only NAME     one scenario or shape (repeatable)
   --peer NAME     one peer (repeatable); one that a scenario lacks is left out there
   --rounds N      rounds of each scenario, every peer once in each (default 3; with --goals 5)
@@ -43,6 +48,7 @@ const { values: given } = parseArgs({
     growth: { type: "boolean", default: false },
     lateness: { type: "boolean", default: false },
     startup: { type: "boolean", default: false },
+    flame: { type: "string", multiple: true, default: [] },
     only: { type: "string", multiple: true, default: [] },
     peer: { type: "string", multiple: true, default: [] },
     rounds: { type: "string" },
@@ -74,6 +80,13 @@ function namesOfPeers(): string[] {
   if (given.peer.length === 0) return NO_PART || given.scenarios || given.goals ? peerNames : LATENESS_PEERS;
   const forms = given.goals && given.peer.includes("tasktree") ? goalForms : [];
   return [...new Set([...given.peer, ...forms])];
+}
+
+async function drawFlames(options: Options): Promise<void> {
+  const peers = await Promise.all((given.peer.length > 0 ? given.peer : ["tasktree"]).map(loadPeer));
+  for (const scenario of scenarios.filter(({ name }) => given.flame.includes(name))) {
+    for (const peer of peers) await drawFlame(scenario, peer, options);
+  }
 }
 
 function isWanted(name: string): boolean {
@@ -136,11 +149,14 @@ async function main(): Promise<void> {
     for (const { name, title } of scenarios) console.log(`${name.padEnd(22)} ${title}`);
     return console.log(`shapes: ${shapeNames.join(", ")}\npeers: ${peerNames.join(", ")}`);
   }
-  checkNames(given.only, [...scenarios.map(({ name }) => name), ...shapeNames]);
+  const names = scenarios.map(({ name }) => name);
+  checkNames(given.flame, names);
+  checkNames(given.only, [...names, ...shapeNames]);
   checkNames(given.peer, peerNames);
   const options: Options = { rounds: roundsWanted(), quick: given.quick, dist: given.dist };
 
   installPeers();
+  if (given.flame.length > 0) return await drawFlames(options);
   const peers = await Promise.all(namesOfPeers().map(loadPeer));
   const top = head(peers);
   printHead(top);

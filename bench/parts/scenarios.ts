@@ -17,19 +17,20 @@ export async function measureScenario(scenario: Scenario, peers: Peer[], options
   console.log(`\n${scenario.name}: ${scenario.title} (${operations.toLocaleString("en")} ${scenario.unit}s)`);
   const able = peers.filter((peer) => canRun(peer, scenario));
   const present = able.filter((peer) => peer.absent?.() === undefined);
-  const rows = summarize(await compare(scenario, operations, present, options));
+  const rows = summarize(await compare(scenario, present, options));
   console.log(scenarioTable(rows, scenario.unit));
   for (const note of scenario.notes) console.log(`  ${note}`);
   for (const peer of able) if (!present.includes(peer)) console.log(`  Absent: ${peer.name} (${peer.absent?.()})`);
   return rows;
 }
 
-async function compare(
-  scenario: Scenario,
-  operations: number,
-  peers: Peer[],
-  options: Options,
-): Promise<Map<string, Sample[]>> {
+/** A slow peer runs fewer, where they come one after the other. */
+export function operationsFor(scenario: Scenario, peer: Peer, quick: boolean): number {
+  const operations = quick ? scenario.quickOperations : scenario.operations;
+  return scenario.sequential ? operations / (peer.slowdown ?? 1) : operations;
+}
+
+async function compare(scenario: Scenario, peers: Peer[], options: Options): Promise<Map<string, Sample[]>> {
   const samples = new Map<string, Sample[]>(peers.map((peer) => [peer.name, []]));
   const rounds = new Map<Peer, number>(peers.map((peer) => [peer, options.rounds]));
   for (let round = 0; round < options.rounds; round++) {
@@ -38,7 +39,7 @@ async function compare(
     for (const peer of [...peers.slice(shift), ...peers.slice(0, shift)]) {
       if (round >= rounds.get(peer)!) continue;
       const start = performance.now();
-      samples.get(peer.name)!.push(await measure(scenario, operations, peer, options.dist));
+      samples.get(peer.name)!.push(await measure(scenario, peer, options));
       const took = performance.now() - start;
       if (took > SLOW_MS) rounds.set(peer, took > VERY_SLOW_MS ? 1 : 2);
     }
@@ -46,7 +47,7 @@ async function compare(
   return samples;
 }
 
-async function measure(scenario: Scenario, operations: number, peer: Peer, dist: boolean): Promise<Sample> {
-  const n = scenario.sequential ? operations / (peer.slowdown ?? 1) : operations;
+async function measure(scenario: Scenario, peer: Peer, { quick, dist }: Options): Promise<Sample> {
+  const n = operationsFor(scenario, peer, quick);
   return await inChild<Sample>(["scenario", scenario.name, peer.name, String(n)], dist);
 }

@@ -40,7 +40,7 @@ async function once(scenario: Scenario, adapter: Adapter, n: number, withMemory:
 
 async function sample(scenario: Scenario, adapter: Adapter, n: number): Promise<Sample> {
   const warm = performance.now() + times.warmUpMs;
-  do await once(scenario, adapter, Math.max(1000, n / 20), false);
+  do await once(scenario, adapter, Math.max(1000, Math.floor(n / 20)), false);
   while (performance.now() < warm);
   const first = await once(scenario, adapter, n, looksAtMemory && (scenario.memory ?? true));
   const runs: Measured[] = first.looked ? [] : [first];

@@ -14,8 +14,9 @@ import { countsIn } from "./runtimes.ts";
 import { filesIn, root } from "./source.ts";
 import { testsIn } from "./test-names.ts";
 
-/** A test that hangs in a mutant counts as red. */
-const timeLimit = 25_000;
+/** How long the tests of a clause may take. A test that hangs in a mutant counts as red: so do those that take three times as long there. */
+const timeLimit = 120_000;
+const atLeast = 15_000;
 
 type Verdict = "killed" | "killed (hangs)" | "SURVIVED" | "NO TEST" | "RED WITHOUT IT" | "DOES NOT APPLY";
 
@@ -36,7 +37,7 @@ export async function tryMutations(
   const filesOf = (clause: string) =>
     tests.filter((file) => textsAbout(join(packageFolder, file)).some((text) => pattern(clause).test(text)));
 
-  const green = new Map<string, Promise<Result["verdict"] | undefined>>();
+  const green = new Map<string, Promise<Unmutated>>();
   return await mapLimited(2, [...list.entries()], async ([index, mutation]): Promise<Result> => {
     const { clause } = mutation;
     const mutated = apply(packageFolder, mutation);
@@ -44,13 +45,13 @@ export async function tryMutations(
     const files = filesOf(clause);
     if (files.length === 0) return { mutation, verdict: "NO TEST", detail: "no test's name has the clause" };
 
-    if (!green.has(clause)) green.set(clause, unmutatedVerdict(packageFolder, clause, files));
-    const obstacle = await green.get(clause);
+    if (!green.has(clause)) green.set(clause, unmutatedRun(packageFolder, clause, files));
+    const { obstacle, ms: usual } = await green.get(clause)!;
     if (obstacle !== undefined) return { mutation, verdict: obstacle, detail: files.join(", ") };
 
     const mutant = copy(packageFolder, join(scratch, String(index)));
     writeFileSync(join(mutant, relativeFile(mutation)), mutated);
-    const { ok, timedOut, output, ms } = await runTests(mutant, clause, files);
+    const { ok, timedOut, output, ms } = await runTests(mutant, clause, files, atLeast + 3 * usual);
     rmSync(join(scratch, String(index)), { recursive: true });
     const verdict = ok ? "SURVIVED" : timedOut ? "killed (hangs)" : "killed";
     const { passed, failed } = countsIn(output);
@@ -75,15 +76,21 @@ function apply(packageFolder: string, mutation: Mutation): string | { why: strin
   return diagnostics.length === 0 ? text : { why: `the mutated ${mutation.file} does not parse` };
 }
 
-async function unmutatedVerdict(packageFolder: string, clause: string, files: string[]): Promise<Verdict | undefined> {
-  const { ok, output } = await runTests(packageFolder, clause, files);
-  if (!ok) return "RED WITHOUT IT";
-  return countsIn(output).passed === 0 ? "NO TEST" : undefined;
+/** What keeps a clause's mutations from being tried, and how long its tests take. */
+interface Unmutated {
+  readonly obstacle: Verdict | undefined;
+  readonly ms: number;
 }
 
-function runTests(packageFolder: string, clause: string, files: string[]) {
+async function unmutatedRun(packageFolder: string, clause: string, files: string[]): Promise<Unmutated> {
+  const { ok, output, ms } = await runTests(packageFolder, clause, files, timeLimit);
+  if (!ok) return { obstacle: "RED WITHOUT IT", ms };
+  return { obstacle: countsIn(output).passed === 0 ? "NO TEST" : undefined, ms };
+}
+
+function runTests(packageFolder: string, clause: string, files: string[], timeout: number) {
   const args = ["--conditions=@tasktree/source", "--test", "--test-reporter=spec"];
-  const options = { cwd: packageFolder, timeout: timeLimit };
+  const options = { cwd: packageFolder, timeout };
   return command(process.execPath, [...args, `--test-name-pattern=${pattern(clause)}`, ...files], options);
 }
 

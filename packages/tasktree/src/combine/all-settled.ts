@@ -1,6 +1,6 @@
 import { checkOptions } from "../errors.ts";
-import { quiet, withTaskGroup, type Outcome, type TaskGroup } from "../lowlevel.ts";
-import { attemptAll, checkWhole } from "./children.ts";
+import type { Outcome } from "../lowlevel.ts";
+import { attemptAll, outcomeOf } from "./children.ts";
 import { checkLimit, listed, type Job, type JobRecord, type Jobs } from "./functions.ts";
 
 export interface AllSettledOptions {
@@ -42,16 +42,21 @@ export function allSettled<T extends JobRecord>(
   options?: AllSettledOptions,
 ): Promise<{ -readonly [K in keyof T]: PromiseSettledResult<Awaited<ReturnType<T[K]>>> }>;
 export function allSettled(jobs: Jobs<unknown> | JobRecord, options: AllSettledOptions = {}): Promise<unknown> {
-  return quiet(async () => {
+  try {
     checkOptions("run allSettled", options);
     const { limit = Infinity } = options;
     checkLimit("allSettled", limit);
     const { list, inShape } = listed<PromiseSettledResult<unknown>>("allSettled", jobs);
-    let opened: TaskGroup;
-    const outcomes = await withTaskGroup((group) => attemptAll("allSettled", (opened = group), list, limit));
-    checkWhole(opened!);
-    return inShape(outcomes.map(settled));
-  });
+    let outcomes: Outcome<unknown>[] = [];
+    return outcomeOf(
+      async (group) => (outcomes = await attemptAll("allSettled", group, list, limit)),
+      () => !outcomes.includes(undefined as never),
+      () => inShape(outcomes.map(settled)),
+      () => undefined,
+    );
+  } catch (error) {
+    return Promise.reject(error);
+  }
 }
 
 function settled<T>(outcome: Outcome<T>): PromiseSettledResult<T> {

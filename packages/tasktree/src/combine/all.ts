@@ -1,5 +1,5 @@
 import { checkOptions } from "../errors.ts";
-import { checkWhole, outcomeOf } from "./children.ts";
+import { outcomeOf } from "./children.ts";
 import { Room } from "./feed.ts";
 import { checkJob, checkLimit, listed, nameOf, type Job, type JobRecord, type Jobs } from "./functions.ts";
 import { Slots, type Work } from "./slots.ts";
@@ -53,6 +53,7 @@ export function all(jobs: Jobs<unknown> | JobRecord, options: AllOptions = {}): 
 
 function values<S>(jobs: Jobs<unknown>, limit: number, inShape: (values: unknown[]) => S): Promise<S> {
   const results: unknown[] = [];
+  let running = 0;
   const room = new Room("all", limit);
   let slots: Slots<Job<unknown>, unknown, number> | undefined;
   const work: Work<Job<unknown>, unknown, number> = {
@@ -62,20 +63,20 @@ function values<S>(jobs: Jobs<unknown>, limit: number, inShape: (values: unknown
     nameOf: (job, at) => nameOf("all", job, at),
     enter(job, at) {
       checkJob("all", at, job);
+      running++;
       return results.push(undefined) - 1;
     },
     call: (job) => job(),
     done(at, value) {
       results[at] = value;
+      running--;
       room.leave();
     },
   };
   return outcomeOf(
     (group) => (slots = new Slots(group, jobs, work)).start(),
-    (group) => {
-      checkWhole(group);
-      return inShape(results);
-    },
+    () => running === 0 && slots!.exhausted,
+    () => inShape(results),
     () => slots?.close(),
   );
 }

@@ -1,5 +1,5 @@
 import { brief, checkOptions } from "../errors.ts";
-import { quiet, type Outcome } from "../lowlevel.ts";
+import type { Outcome } from "../lowlevel.ts";
 import { attemptAll } from "./children.ts";
 import { contest, type OnLoser } from "./contest.ts";
 import { checkLimit, checkOnLoser, listOf, type Job } from "./functions.ts";
@@ -44,23 +44,26 @@ export function any<const T extends readonly Job<unknown>[]>(
 ): Promise<Awaited<ReturnType<T[number]>>>;
 export function any<T>(jobs: Iterable<Job<T>>, options?: AnyOptions<T>): Promise<T>;
 export function any<T>(jobs: Iterable<Job<T>>, options: AnyOptions<T> = {}): Promise<T> {
-  return quiet(async () => {
+  let list: Job<T>[];
+  const { onLoser, limit = Infinity } = options ?? {};
+  try {
     checkOptions("run any", options);
-    const { onLoser, limit = Infinity } = options;
     checkOnLoser("any", onLoser);
     checkLimit("any", limit);
-    const list = listOf("any", jobs);
-    let outcomes: Outcome<unknown>[] = [];
-    return await contest<T>(
-      onLoser,
-      () => noneGaveAValue(outcomes),
-      (group, entrant) => {
-        group.spawn(async function tryAll() {
-          outcomes = await attemptAll("any", group, list, limit, entrant);
-        });
-      },
-    );
-  });
+    list = listOf("any", jobs);
+  } catch (error) {
+    return Promise.reject(error);
+  }
+  let outcomes: Outcome<unknown>[] = [];
+  return contest<T>(
+    onLoser,
+    () => noneGaveAValue(outcomes),
+    (group, entrant) => {
+      group.spawn(async function tryAll() {
+        outcomes = await attemptAll("any", group, list, limit, entrant);
+      });
+    },
+  );
 }
 
 function noneGaveAValue(outcomes: readonly Outcome<unknown>[]): AggregateError {

@@ -3,7 +3,7 @@ import { WorkCancelledError } from "../errors.ts";
 import {
   currentScope,
   currentTask,
-  isExpected,
+  here,
   outcomeNow,
   quietThen,
   withTaskGroup,
@@ -29,39 +29,38 @@ export function failForGap(group: TaskGroup, task: Task): void {
 }
 
 /**
- * What `give` gives at the end of a group, whose block `block` is; if that rejects, `cleanUp` is done first. As one step: an async function, and
- * `quiet` around it, would cost as much as a child each.
+ * Runs `block` with a group, and gives what `give` does at its end; if the group fails, `cleanUp` is done first.
+ *
+ * A group that was left open when the scope around ended is cancelled then, and its failure is nobody's: if it is not `whole`, this
+ * rejects with {@link WorkCancelledError}, which is not reported where nobody awaits it.
+ *
+ * As one step: an async function, and `quiet` around it, would cost as much as a child each.
  */
 export function outcomeOf<T>(
   block: (group: TaskGroup) => unknown,
-  give: (group: TaskGroup) => T,
+  whole: () => boolean,
+  give: () => T,
   cleanUp: () => unknown,
 ): Promise<T> {
-  let opened: TaskGroup;
-  const ended = withTaskGroup((group) => block((opened = group)));
+  let opened: ReturnType<typeof here> | undefined;
+  const ended = withTaskGroup((group) => {
+    opened = here();
+    return block(group);
+  });
   const given = (): T => {
-    try {
-      return give(opened);
-    } catch (error) {
-      if (isExpected(error)) void promise.catch(ignore);
-      throw error;
-    }
+    const { own } = opened!;
+    if (own === undefined || whole()) return give();
+    void promise.catch(ignore);
+    throw new WorkCancelledError(`Group '${opened!.path}' was cancelled`, { cause: own.error });
   };
   const promise: Promise<T> = quietThen<unknown, T>(ended, given, async (error) => {
+    const own = opened?.own;
+    if (own !== undefined && error instanceof WorkCancelledError && error.cause === own.error)
+      void promise.catch(ignore);
     await both(error, cleanUp);
     throw error;
   });
   return promise;
-}
-
-/**
- * To be called when `group` has ended without an error.
- *
- * @throws {WorkCancelledError} If it was left open, and cancelled at the end of the scope around: what it has given has gaps.
- */
-export function checkWhole(group: TaskGroup): void {
-  if (!group.cancelRequested) return;
-  throw new WorkCancelledError(`Group '${group.path}' was cancelled`, { cause: group.signal.reason });
 }
 
 /**

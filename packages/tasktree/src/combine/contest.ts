@@ -1,5 +1,5 @@
 import { bound, currentTask, wasCut, watchEnd, type EndWatcher, type Task, type TaskGroup } from "../lowlevel.ts";
-import { checkWhole, outcomeOf } from "./children.ts";
+import { outcomeOf } from "./children.ts";
 import type { Job } from "./functions.ts";
 
 /** Gets the value of a function that has lost and still returned one. */
@@ -30,16 +30,16 @@ export function contest<T>(
     // It has lost before it knew: no failed cleanup, but one result more than was asked for.
     if (winner === undefined || wasCut()) throw error;
   };
-  const decided = (group: TaskGroup): T => {
-    if (winner !== undefined) return winner.value;
-    checkWhole(group);
-    throw none();
+  const decided = (): T => {
+    if (winner === undefined) throw none();
+    return winner.value;
   };
   return outcomeOf(
     (group) => {
       const won = (value: T): unknown => gave(value, group);
-      start(group, (job) => () => Promise.resolve(started(job)).then(won, threw));
+      start(group, (job) => () => started(job).then(won, threw));
     },
+    () => winner !== undefined,
     decided,
     () => winner !== undefined && lost?.(winner.value),
   );
@@ -63,10 +63,15 @@ class Winner<T> implements EndWatcher {
   }
 }
 
-/** What is thrown at once takes the step that a value takes: ties go in list order. */
-function started<T>(job: Job<T>): T | PromiseLike<T> {
+/**
+ * What is given or thrown at once takes the step that a promise takes: ties go in list order. A promise with a `then` of its own may
+ * call us in any context: it is wrapped.
+ */
+function started<T>(job: Job<T>): Promise<T> {
   try {
-    return job();
+    const given = job();
+    const native = given instanceof Promise && given.then === Promise.prototype.then;
+    return native ? given : new Promise((resolve) => resolve(given));
   } catch (error) {
     return Promise.reject(error);
   }

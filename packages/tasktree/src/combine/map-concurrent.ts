@@ -1,6 +1,14 @@
 import { brief, checkOptions } from "../errors.ts";
 import { Deque } from "../internal/deque.ts";
-import { bound, openTaskGroup, WaitList, withTaskGroup, type OpenTaskGroup, type Task } from "../lowlevel.ts";
+import {
+  bound,
+  openTaskGroup,
+  outcomeNow,
+  WaitList,
+  withTaskGroup,
+  type OpenTaskGroup,
+  type Task,
+} from "../lowlevel.ts";
 import { Room } from "./feed.ts";
 import { both, checkLimit } from "./functions.ts";
 import { Results, type Working } from "./results.ts";
@@ -123,6 +131,11 @@ export class Mapping<T, R> implements Work<T, R, Entry<R>>, Working<R> {
 
   outcome(): PromiseLike<void> {
     return this.#task!;
+  }
+
+  wasCut(error: unknown): boolean {
+    const outcome = this.#task === undefined ? undefined : outcomeNow(this.#task);
+    return outcome?.status === "cancelled" && outcome.error === error;
   }
 
   end(): Promise<void> {

@@ -13,6 +13,8 @@ export interface Working<R> {
   wait(): Promise<void>;
   /** Rejects with what has failed it. */
   outcome(): PromiseLike<void>;
+  /** Whether `error` says that the work itself was cancelled: it was left open, and the scope around has ended. */
+  wasCut(error: unknown): boolean;
   /** Cancels what still runs, and waits for it. Not a checkpoint. */
   end(): Promise<void>;
 }
@@ -146,7 +148,7 @@ export class Results<R> implements AsyncGenerator<R, void, undefined> {
 
   readonly #fail = async (error: unknown): Promise<never> => {
     // Whoever asked for another step waits for this one.
-    if (isExpected(error)) this.#last?.catch(ignore);
+    if (isExpected(error) || this.#work.wasCut(error)) this.#last?.catch(ignore);
     await this.#end();
     this.#steps--;
     throw error;

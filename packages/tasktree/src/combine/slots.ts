@@ -59,7 +59,8 @@ class Taken<T, R, E> implements Named {
 
 function nameIn<T, R, E>({ what, nameOf }: Work<T, R, E>, item: T, index: number): string {
   try {
-    if (nameOf !== undefined) return nameOf(item, index);
+    const name: unknown = nameOf?.(item, index);
+    if (typeof name === "string") return name;
   } catch {
     // a function whose name cannot be read must still be able to end
   }
@@ -89,12 +90,13 @@ class Single<T, R, E> implements Child {
     return nameIn(this.#work, this.#item, this.#index);
   }
 
-  /** What is thrown at once takes the step that a value takes: the others are started before it fails them. */
-  run(): R | PromiseLike<R> {
+  /** What is given or thrown at once takes the step that a promise takes: ties go in list order. */
+  run(): Promise<R> {
     try {
-      return this.#work.call(this.#item, this.#index);
+      const given = this.#work.call(this.#item, this.#index);
+      return given instanceof Promise ? given : Promise.resolve(given);
     } catch (error) {
-      return Promise.reject<R>(error);
+      return Promise.reject(error);
     }
   }
 
@@ -117,6 +119,8 @@ export class Slots<T, R, E> implements Waitable {
   /** New tasks are for one item each: nothing waits for room, or functions over an async source keep theirs anyway. */
   #alone: boolean;
   #over = false;
+  /** Whether its source was read to the end. */
+  exhausted = false;
   #count = 0;
 
   constructor(group: TaskGroup, items: Iterable<T> | AsyncIterable<T>, work: Work<T, R, E>) {
@@ -153,6 +157,7 @@ export class Slots<T, R, E> implements Waitable {
   async #read(items: AsyncIterable<T>): Promise<void> {
     try {
       await feed(items, this.#work.room, (item) => this.#give(item));
+      this.exhausted = true;
     } finally {
       this.#over = true;
       for (const { turns } of this.#resting) if (turns!.resting) turns!.go();
@@ -182,7 +187,10 @@ export class Slots<T, R, E> implements Waitable {
     // Whatever goes wrong here, there is nothing to close any more.
     this.#over = true;
     const next = this.#source!.next();
-    if (next.done === true) return undefined;
+    if (next.done === true) {
+      this.exhausted = true;
+      return undefined;
+    }
     this.#over = false;
     this.#work.room.enter();
     return next;

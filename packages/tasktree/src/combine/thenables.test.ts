@@ -1,5 +1,6 @@
 /** Functions that return at once, or something with a `then` of its own, which may call back at any time and from anywhere. */
 import assert from "node:assert/strict";
+import { AsyncLocalStorage } from "node:async_hooks";
 import { test } from "node:test";
 import { collected } from "../../test/collected.ts";
 import { rejection } from "../../test/rejection.ts";
@@ -116,5 +117,40 @@ for (const [name, contest] of Object.entries({ race: race as Contest, any: any a
         assert.equal(await contest(jobs, { onLoser: (value) => void lost.push(value) }), wanted);
         assert.equal(lost.length, 1);
       }
+    }));
+}
+
+test("B1a a promise with a `then` of its own, which calls back from outside of every task, decides race and any, and is a value of all", () =>
+  virtually(async () => {
+    const fromOutside = AsyncLocalStorage.snapshot();
+    const odd = async (): Promise<string> => "odd";
+    const late = (): Promise<string> => {
+      const promise = sleep(1).then(odd);
+      const then = (...handlers: Parameters<Promise<string>["then"]>): Promise<unknown> =>
+        outside(() => fromOutside(() => Promise.prototype.then.apply(promise, handlers)));
+      return Object.assign(promise, { then }) as Promise<string>;
+    };
+    const cut: string[] = [];
+    const loser = async (): Promise<string> => {
+      try {
+        return await sleepForever();
+      } finally {
+        cut.push(currentTask()!.name);
+      }
+    };
+    assert.equal(await race([late, loser]), "odd");
+    assert.equal(await any([late, loser]), "odd");
+    assert.deepEqual(await all([late, late]), ["odd", "odd"]);
+    assert.deepEqual(cut, ["loser", "loser"]);
+  }));
+
+for (const limit of [2, 3, Infinity]) {
+  test(`B1a what is given at once comes in the order of the list, whether by a promise or not, with limit ${limit}`, () =>
+    virtually(async () => {
+      const jobs = [async () => "first", () => "second", () => Promise.resolve("third")];
+      assert.deepEqual(await collected(asCompleted(jobs, { limit })), ["first", "second", "third"]);
+      const call = (job: () => unknown): unknown => job();
+      const mapped = await collected(mapConcurrent(jobs, call, { limit, ordered: false }));
+      assert.deepEqual(mapped, ["first", "second", "third"]);
     }));
 }

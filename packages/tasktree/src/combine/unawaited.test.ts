@@ -95,6 +95,19 @@ test("R6a R6c the failure of a combinator that nobody awaits is not lost, and is
     ...lost.map((line) => `${line}, ${runtime === "bun" ? 0 : 1} seen`),
     "race of what fails the group around: caught, 0 seen",
     "all of what fails the group around: caught, 0 seen",
+    ...["with of a mutex", "race", "all", "a step"].map(
+      (name) => `${name} of somebody else's task: rejected for 'main/task-1'`,
+    ),
   ];
   assert.deepEqual(stdout.trim().split("\n"), wanted, stderr);
 });
+
+test("K6b all() that was left open gives its values where every function has returned one", () =>
+  virtually(async () => {
+    let left: Promise<unknown> | undefined;
+    await withCancelScope(async () => {
+      left = all([() => sleep(50).catch(() => "kept"), () => "given"]);
+      await sleep(1);
+    });
+    assert.deepEqual(await left, ["kept", "given"]);
+  }));

@@ -39,11 +39,11 @@ export function inScope<S extends ScopeNode, T>(
 }
 
 /**
- * Whether nobody need hear of a promise that was rejected with `error`: for a cancellation, that of work which was left open when
- * the scope around it ended too, or an error that something around has already and brings on.
+ * Whether nobody need hear of a promise that was rejected with `error`: for a cancellation, or an error that something around has
+ * already and brings on.
  */
 export function isExpected(error: unknown): boolean {
-  if (isCancelled(error) || (error instanceof WorkCancelledError && error.why === "parent")) return true;
+  if (isCancelled(error)) return true;
   const node = here();
   return node.root.knows(error, node);
 }

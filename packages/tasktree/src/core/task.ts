@@ -8,7 +8,7 @@ import { bound, currentFrame, enter, here, type Locals } from "./current.ts";
 import { tellEnd, type EndWatcher } from "./end-watcher.ts";
 import type { GroupNode } from "./group.ts";
 import { ScopeNode, type Named } from "./scope.ts";
-import { rememberSite, Wait, WaitList, type Waitable } from "./wait-list.ts";
+import { linesAreWatched, rememberSite, Wait, WaitList, type Waitable } from "./wait-list.ts";
 
 /** How a task ended. */
 export type Outcome<T> =
@@ -204,7 +204,8 @@ export class TaskNode<T = unknown> extends ScopeNode implements Task<T>, Waitabl
 
   /** An ended task holds nothing of what it was made from; its name is made only if somebody may ask for it. */
   #forgetNamed(named: Named): void {
-    const nobodyAsks = this.status === "ok" && !this.isHandedOut && this.root.instruments === undefined;
+    const isPrivate = !this.isHandedOut && this.root.instruments === undefined && !linesAreWatched();
+    const nobodyAsks = this.status === "ok" && isPrivate;
     this.label = nobodyAsks ? undefined : named.name;
   }
 

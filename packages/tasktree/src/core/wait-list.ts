@@ -158,6 +158,11 @@ export class Wait implements InLine {
 
 let watcher: ((line: object, isNew?: boolean) => void) | undefined;
 
+/** Whether somebody explores schedules, and will ask for the names of tasks that have ended. */
+export function linesAreWatched(): boolean {
+  return watcher !== undefined;
+}
+
 /** Tells `told` of each use of a line, for whoever explores schedules: these are the steps whose order can matter. */
 export function watchLines(told: ((line: object, isNew?: boolean) => void) | undefined): void {
   watcher = told;

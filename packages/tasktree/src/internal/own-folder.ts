@@ -22,7 +22,7 @@ export function isOwn(place: string): boolean {
 
 function ownFolders(): string[] {
   const folder = known.exec(url)?.[1];
-  if (folder === undefined) return [url];
+  if (folder === undefined) return url === "" ? [] : [url, url.replace(/^file:\/\//, "")];
   // Bun names files by path, the others by URL.
   const both = new Set([folder, decodeURIComponent(folder)]);
   return [...both].flatMap((folder) => [`${folder}src/`, `${folder}dist/`]);

@@ -1,5 +1,17 @@
 /** Combinators that fail and that nobody awaits: tells of each how its run ended, and how often the runtime reported something. */
-import { all, any, checkpoint, mapConcurrent, race, run, sleep, withTaskGroup } from "../../src/index.ts";
+import {
+  all,
+  any,
+  checkpoint,
+  mapConcurrent,
+  Mutex,
+  race,
+  run,
+  sleep,
+  sleepForever,
+  withTaskGroup,
+  type Task,
+} from "../../src/index.ts";
 import { runtime } from "../runtime.ts";
 
 const failure = new Error("lost?");
@@ -66,4 +78,29 @@ for (const [name, call] of Object.entries({ race, all } as Record<
   }).catch(ignore);
   await turns();
   told(`${name} of what fails the group around`, "caught");
+}
+
+/** A service that its group has ended: whoever waits for it from elsewhere has failed, and is not being cancelled. */
+const waitsForIt: Record<string, (fn: () => Promise<void>) => unknown> = {
+  "with of a mutex": (fn) => new Mutex().with(fn),
+  race: (fn) => race([fn]),
+  all: (fn) => all([fn]),
+  "a step": (fn) => mapConcurrent([0], fn, { limit: 1 }).next(),
+};
+
+for (const [name, call] of Object.entries(waitsForIt)) {
+  const main = async (): Promise<void> => {
+    let service: Task | undefined;
+    await withTaskGroup((group) => {
+      service = group.spawn(() => sleepForever(), { service: true });
+    });
+    void call(async () => void (await service));
+    await turns();
+    await checkpoint();
+  };
+  const how = await run(main).then(
+    () => "fine",
+    (error: Error) => `rejected for ${error.message.split(" ")[1]}`,
+  );
+  console.log(`${name} of somebody else's task: ${how}`);
 }

@@ -360,6 +360,27 @@ describe("explore", () => {
     assert.match(cause.message, /^Lost update of 'balance': task 'deposit' wrote it at .*explore\.test\.ts:\d+ from/);
   });
 
+  it("names the tasks in its picture, also those that have ended by then", async () => {
+    const program = async () => {
+      let count = 0;
+      const deposit = async () => {
+        const before = count;
+        await Promise.resolve();
+        count = before + 1;
+      };
+      const withdraw = async () => {
+        const before = count;
+        await Promise.resolve();
+        count = before + 1;
+      };
+      await all([deposit, withdraw]);
+      assert.equal(count, 2);
+    };
+    const { message } = await found(program);
+    assert.match(message, /^deposit$/m);
+    assert.match(message, /^│ withdraw$/m);
+  });
+
   it("refuses a program that does not do the same twice", async () => {
     let runs = 0;
     const program = () => Promise.all(Array.from({ length: 2 + (++runs % 2) }, () => twoSteps("x", () => {})));

@@ -215,8 +215,8 @@ export const ofCombine: readonly Mutation[] = [
   {
     clause: "B1a",
     file: "packages/tasktree/src/combine/slots.ts",
-    find: "      return Promise.reject<R>(error);\n    }\n  }\n\n  taskEnded",
-    replace: "      throw error;\n    }\n  }\n\n  taskEnded",
+    find: "      return given instanceof Promise ? given : Promise.resolve(given);",
+    replace: "      return given as Promise<R>;",
   },
   {
     clause: "B1a",
@@ -245,8 +245,8 @@ export const ofCombine: readonly Mutation[] = [
   {
     clause: "K9b",
     file: "packages/tasktree/src/combine/results.ts",
-    find: "    if (isExpected(error)) this.#last?.catch(ignore);\n",
-    replace: "",
+    find: "if (isExpected(error) || this.#work.wasCut(error)) this",
+    replace: "if (this.#work.wasCut(error)) this",
   },
   {
     clause: "B1e",
@@ -257,26 +257,26 @@ export const ofCombine: readonly Mutation[] = [
   {
     clause: "K14b",
     file: "packages/tasktree/src/combine/children.ts",
-    find: "if (isExpected(error)) void promise.catch(ignore);",
-    replace: "",
+    find: "    void promise.catch(ignore);\n    throw new",
+    replace: "    throw new",
   },
   {
     clause: "K14b",
     file: "packages/tasktree/src/combine/children.ts",
-    find: "if (!group.cancelRequested) return;",
-    replace: "return;",
+    find: "if (own === undefined || whole()) return give();",
+    replace: "return give();",
   },
   {
     clause: "K14b",
-    file: "packages/tasktree/src/combine/contest.ts",
-    find: "    checkWhole(group);\n",
+    file: "packages/tasktree/src/combine/results.ts",
+    find: " || this.#work.wasCut(error)",
     replace: "",
   },
   {
-    clause: "K14b",
-    file: "packages/tasktree/src/core/block.ts",
-    find: '(error instanceof WorkCancelledError && error.why === "parent")',
-    replace: "false",
+    clause: "K6b",
+    file: "packages/tasktree/src/combine/children.ts",
+    find: "own === undefined || whole()",
+    replace: "own === undefined",
   },
   {
     clause: "K9b",
@@ -323,7 +323,13 @@ export const ofCombine: readonly Mutation[] = [
   {
     clause: "B1d",
     file: "packages/tasktree/src/combine/contest.ts",
-    find: "Promise.resolve(started(job)).then(won, threw)",
+    find: "started(job).then(won, threw)",
     replace: "Promise.resolve(job()).then(won, threw)",
+  },
+  {
+    clause: "B1a",
+    file: "packages/tasktree/src/combine/contest.ts",
+    find: " && given.then === Promise.prototype.then",
+    replace: "",
   },
 ];

@@ -53,9 +53,11 @@ function* sitesIn(stack: string): Generator<Site, undefined> {
   for (const line of stack.split("\n").slice(1)) {
     // Not code that goes on, but the promise that gathers others.
     if (/^\s*at (?:async )?Promise\.\w+ \((?:index \d+|<anonymous>)\)$/.test(line)) return undefined;
-    const found = /^\s*at (?:async )?(?:(.*?) \()?(?:file:\/\/)?(\/[^()]*?):(\d+)(?::\d+)?\)?$/.exec(line);
+    const found = /^\s*at (async )?(?:(.*?) \()?(?:file:\/\/)?(\/[^()]*?):(\d+)(?::\d+)?\)?$/.exec(line);
     if (found === null) continue;
-    const [, name, file, at] = found;
+    const [, later, name, file, at] = found;
+    // A `then` that tasktree has called for itself, and not a place where the program waits.
+    if (later === undefined && isOwn(file!) && !/\/(?:src|dist)\/testing\//.test(file!)) return undefined;
     if (file!.includes("node_modules") || isOwn(file!)) continue;
     yield { file: file!, line: Number(at), name: name === "<anonymous>" ? undefined : name };
   }

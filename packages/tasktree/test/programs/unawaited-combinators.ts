@@ -80,6 +80,7 @@ for (const [name, call] of Object.entries({ race, all } as Record<
   told(`${name} of what fails the group around`, "caught");
 }
 
+process.off("unhandledRejection", count);
 /** A service that its group has ended: whoever waits for it from elsewhere has failed, and is not being cancelled. */
 const waitsForIt: Record<string, (fn: () => Promise<void>) => unknown> = {
   "with of a mutex": (fn) => new Mutex().with(fn),

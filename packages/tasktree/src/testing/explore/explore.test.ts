@@ -377,8 +377,9 @@ describe("explore", () => {
       assert.equal(count, 2);
     };
     const { message } = await found(program);
-    assert.match(message, /^deposit$/m);
-    assert.match(message, /^│ withdraw$/m);
+    // On Bun such functions have no names here.
+    assert.match(message, /^(deposit|all\[0\])$/m);
+    assert.match(message, /^│ (withdraw|all\[1\])$/m);
   });
 
   it("refuses a program that does not do the same twice", async () => {

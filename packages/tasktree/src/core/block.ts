@@ -9,7 +9,7 @@ export type Result<T> = { readonly ok: true; readonly value: T } | { readonly ok
 
 /** Calls `fn(scope)` inside `scope`. */
 export function callInside<S extends ScopeNode, T>(scope: S, fn: (scope: S) => T): T {
-  return enter(scope, callBlock<S, T>, fn, scope);
+  return enter(scope.frame, callBlock<S, T>, fn, scope);
 }
 
 /** Blocks that never wait must not keep timers and I/O from their turn either (rule F2): undefined while they don't. */

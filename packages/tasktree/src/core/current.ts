@@ -2,13 +2,13 @@
  * The one AsyncLocalStorage: where on the task tree the running code is.
  *
  * Entering it is the largest single cost of a task, so it happens once per task or scope and never at a checkpoint.
- * `AsyncLocalStorage.run` makes two context frames on Node: one for the store, one to go back. Inside an AsyncResource's
- * scope `enterWith` makes one, since leaving the scope restores the caller's by pointer. Bun and Deno have it the other way
- * round. Don't share one resource between entries: children would miss what other libraries stored after its making.
+ * `AsyncLocalStorage.run` makes two context frames on Node, maps of all stores: one for the store, one to go back. Inside an
+ * AsyncResource's scope `enterWith` makes one, since leaving the scope restores the caller's by pointer. Bun and Deno have it
+ * the other way round. Don't share one resource between entries: `async_hooks` would see all tasks in one.
  *
- * That one frame is a copy of the caller's. Where that has no store but ours, nothing in it is worth copying, and a frame
- * made from none costs half. Which it is can be read off the resource, under a symbol that Node does not document: where
- * it is not found, frames are copied.
+ * Where no other store is in use, a map for one entry can be saved too: our {@link Frame} answers what Node asks such a map,
+ * and stands in its place in the resource, under a symbol that Node does not document. At load it is tried whether that
+ * works; if not, frames are made as Node makes them.
  */
 import { AsyncLocalStorage, AsyncResource } from "node:async_hooks";
 import { brief, InvalidStateError } from "../errors.ts";
@@ -21,12 +21,41 @@ export interface Locals {
   readonly outer: Locals | undefined;
 }
 
-/** What the store holds: a place on the tree, and the ambient values there. A scope node is its own first frame. */
-export interface Frame {
+/**
+ * What the store holds: a place on the tree, and the ambient values there. Also the context frame of Node's in which there is
+ * no other store: that is why it reads like a map with one entry.
+ */
+export class Frame {
   readonly node: ScopeNode;
   readonly locals: Locals | undefined;
   /** Where several functions take turns in one task: whether this one's is over. */
-  readonly turn?: { readonly over: boolean } | undefined;
+  turn: { readonly over: boolean } | undefined;
+
+  constructor(node: ScopeNode, locals: Locals | undefined, turn?: { readonly over: boolean }) {
+    this.node = node;
+    this.locals = locals;
+    this.turn = turn;
+  }
+
+  get size(): number {
+    return 1;
+  }
+
+  has(key: unknown): boolean {
+    return key === store;
+  }
+
+  get(key: unknown): this | undefined {
+    return key === store ? this : undefined;
+  }
+
+  /** Another library's store is switched off: it is not in here. */
+  disable(_key: unknown): void {}
+
+  /** Another library enters its store: Node copies what there is. */
+  *[Symbol.iterator](): Generator<[unknown, this]> {
+    yield [store, this];
+  }
 }
 
 const store = new AsyncLocalStorage<Frame | undefined>();
@@ -78,38 +107,66 @@ export function hereIn(frame: Frame | undefined): ScopeNode {
   return node.ended && node.force === undefined ? node.heir() : node;
 }
 
-/** What Node keeps of the context in which an AsyncResource was made. */
-type Kept = ReadonlyMap<unknown, unknown>;
+/** An AsyncResource, and what Node keeps in it: the context frame in which it was made, and to which it goes back. */
+type Kept = Pick<ReadonlyMap<unknown, unknown>, "has" | "size">;
+type Keeper = Record<symbol, Kept | undefined>;
 
-/** Under which symbol it keeps that; undefined if there is none. */
-const keptUnder: symbol | undefined = store.run({} as Frame, () => {
-  const resource = new AsyncResource("tasktree") as unknown as Record<symbol, Partial<Kept> | undefined>;
-  return Object.getOwnPropertySymbols(resource).find((symbol) => {
-    const kept = resource[symbol];
-    return typeof kept?.has === "function" && kept.has(store) && typeof kept.size === "number";
+/** Whether a context frame has no store but ours. */
+function isAlone(kept: Kept | undefined): boolean {
+  return kept === undefined || kept instanceof Frame || (kept.size === 1 && kept.has(store));
+}
+
+/** Under which symbol it keeps that; undefined if that is not found, or a frame of ours would not do. */
+const keptUnder: symbol | undefined = onNode ? findKept() : undefined;
+
+function findKept(): symbol | undefined {
+  const frame = new Frame(undefined as never, undefined);
+  return store.run(frame, () => {
+    const resource = new AsyncResource("tasktree");
+    const keeper = resource as unknown as Keeper;
+    return Object.getOwnPropertySymbols(keeper).find((symbol) => {
+      const kept = keeper[symbol];
+      if (typeof kept?.has !== "function" || !isAlone(kept)) return false;
+      const another = new Frame(undefined as never, undefined);
+      keeper[symbol] = another;
+      return resource.runInAsyncScope(() => holds(another)) && store.getStore() === frame;
+    });
   });
-});
+}
 
-/** A resource with the context of now in it, to go into a frame from; without, where that has no store but ours. */
-function gate(): AsyncResource {
-  const resource = new AsyncResource("tasktree");
-  if (keptUnder === undefined) return resource;
-  const keeper = resource as unknown as Record<symbol, Kept | undefined>;
-  const kept = keeper[keptUnder];
-  if (kept !== undefined && kept.size === 1 && kept.has(store)) keeper[keptUnder] = undefined;
-  return resource;
+/** Whether `frame` is the store here, also among others. */
+function holds(frame: Frame): boolean {
+  const other = new AsyncLocalStorage<number>();
+  const among = other.run(1, () => store.getStore() === frame && other.getStore() === 1);
+  return among && store.getStore() === frame && other.getStore() === undefined;
+}
+
+type Enter = <A, B, R>(frame: Frame | undefined, fn: (a: A, b: B) => R, a: A, b: B) => R;
+
+function enterFrom<A, B, R>(
+  resource: AsyncResource,
+  frame: Frame | undefined,
+  fn: (a: A, b: B) => R,
+  a: A,
+  b: B,
+): R {
+  const keeper = resource as unknown as Keeper;
+  if (keptUnder === undefined || !isAlone(keeper[keptUnder]))
+    return resource.runInAsyncScope(enterHere as typeof enterHere<A, B, R>, null, frame, fn, a, b);
+  keeper[keptUnder] = frame;
+  return resource.runInAsyncScope(fn, null, a, b);
 }
 
 /** Calls `fn(a, b)` with `frame` as the store, also in what it goes on to await. */
-export const enter: <A, B, R>(frame: Frame | undefined, fn: (a: A, b: B) => R, a: A, b: B) => R = onNode
-  ? (frame, fn, a, b) => gate().runInAsyncScope(enterHere, null, frame, fn, a, b) as never
+export const enter: Enter = onNode
+  ? (frame, fn, a, b) => enterFrom(new AsyncResource("tasktree"), frame, fn, a, b)
   : (frame, fn, a, b) => store.run(frame, fn, a, b);
 
 /** {@link enter}, but always in the context of now: for those who know that it stays the same. */
-export const entering: () => typeof enter = onNode
+export const entering: () => Enter = onNode
   ? () => {
-      const resource = gate();
-      return (frame, fn, a, b) => resource.runInAsyncScope(enterHere, null, frame, fn, a, b) as never;
+      const resource = new AsyncResource("tasktree");
+      return (frame, fn, a, b) => enterFrom(resource, frame, fn, a, b);
     }
   : () => enter;
 

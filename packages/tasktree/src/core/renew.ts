@@ -2,7 +2,7 @@
  * One task for many short functions. A task costs several times what a call costs; where nobody can tell, one task can be
  * the next function's too. Whoever asks which task he is in, or opens a scope in it, gets one of his own.
  */
-import { currentFrame, enter, entering, here, type Frame, type Locals } from "./current.ts";
+import { currentFrame, enter, entering, Frame, here, type Locals } from "./current.ts";
 import type { Named, ScopeNode } from "./scope.ts";
 import { TaskNode } from "./task.ts";
 import { Wait, type Waitable, type WaitList } from "./wait-list.ts";
@@ -76,14 +76,11 @@ export class Turns {
   }
 }
 
-class Turn implements Frame {
-  readonly node: ScopeNode;
-  readonly locals: Locals | undefined;
-  readonly turn: this = this;
+class Turn extends Frame {
   over = false;
 
   constructor(node: ScopeNode, locals: Locals | undefined) {
-    this.node = node;
-    this.locals = locals;
+    super(node, locals);
+    this.turn = this;
   }
 }

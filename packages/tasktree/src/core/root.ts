@@ -80,7 +80,7 @@ export class Root {
   /** Calls `fn` under the root itself, in the context of whoever made the root. */
   outside<R>(fn: () => R): R {
     return this.#context(() =>
-      enter(this.implicit ? undefined : this.node, fn as (a: undefined, b: undefined) => R, undefined, undefined),
+      enter(this.implicit ? undefined : this.node.frame, fn as (a: undefined, b: undefined) => R, undefined, undefined),
     );
   }
 

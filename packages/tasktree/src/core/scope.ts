@@ -12,7 +12,7 @@ import type { CancelWhy } from "../errors.ts";
 import { LinkedList, type Linked } from "../internal/linked-list.ts";
 import { checkDeadline, checkMilliseconds } from "./check.ts";
 import { Alarm, type AlarmOwner } from "./clock.ts";
-import { implicitRoot, type Frame, type Locals } from "./current.ts";
+import { Frame, implicitRoot, type Locals } from "./current.ts";
 import { beginDelivery, OwnForce, reach, sum, withCutoff, type Force } from "./force.ts";
 import type { Root } from "./root.ts";
 import { ScopeSignal, scheduleAborts } from "./signal-bridge.ts";
@@ -104,13 +104,14 @@ export interface ScopeSettings {
   readonly shield?: number | "until cut-off" | undefined;
 }
 
-export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
+export class ScopeNode implements Linked<ScopeNode>, AlarmOwner, Scope {
   prev: ScopeNode | undefined = undefined;
   next: ScopeNode | undefined = undefined;
   list: LinkedList<ScopeNode> | undefined = undefined;
   readonly parent: ScopeNode | undefined;
   readonly root: Root;
-  readonly locals: Locals | undefined;
+  /** How its code finds it. */
+  readonly frame: Frame;
   readonly depth: number;
   label: string | Named | undefined;
   children: LinkedList<ScopeNode> | undefined = undefined;
@@ -135,7 +136,7 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
   ) {
     this.parent = parent;
     this.root = root;
-    this.locals = locals;
+    this.frame = new Frame(this, locals);
     this.label = label;
     this.#flags = kindFlags[kind];
     if (parent === undefined) {
@@ -156,10 +157,6 @@ export class ScopeNode implements Linked<ScopeNode>, Frame, AlarmOwner, Scope {
       this.force = parent.force;
       if (parent.told >= parent.force.depth) this.#need().bornTold = this.told = parent.told;
     }
-  }
-
-  get node(): this {
-    return this;
   }
 
   get kind(): ScopeKind {

@@ -68,7 +68,7 @@ export class ScopeSignal {
   }
 
   run(): void {
-    enter(this.#scope, (controller, reason) => controller.abort(reason), this.#controller, this.#reason);
+    enter(this.#scope.frame, (controller, reason) => controller.abort(reason), this.#controller, this.#reason);
   }
 }
 

@@ -1,5 +1,5 @@
 import { checkFunction, checkOptions } from "./check.ts";
-import { currentFrame, enter, here, type Frame } from "./current.ts";
+import { currentFrame, enter, Frame, here } from "./current.ts";
 
 export interface TaskLocalOptions<T> {
   /** What `get()` gives where nothing was set. */
@@ -51,7 +51,7 @@ export class TaskLocal<T> {
     const frame = currentFrame();
     const node = frame?.node ?? here();
     checkFunction("run with a task local", fn, node);
-    const inner: Frame = { node, locals: { key: this, value, outer: frame?.locals }, turn: frame?.turn };
+    const inner = new Frame(node, { key: this, value, outer: frame?.locals }, frame?.turn);
     return enter(inner, fn as (a: undefined, b: undefined) => R, undefined, undefined);
   }
 }

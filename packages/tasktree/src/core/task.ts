@@ -98,7 +98,7 @@ export class TaskNode<T = unknown> extends ScopeNode implements Task<T>, Waitabl
   run<A>(fn: (arg: A) => unknown, arg: A): void {
     this.root.clock.steps++;
     this.root.instruments?.taskSpawned(this);
-    enter(this, call, fn, arg);
+    enter(this.frame, call, fn, arg);
   }
 
   // --- for those who wait
@@ -278,11 +278,11 @@ function call<A>(fn: (arg: A) => unknown, arg: A): void {
 
 // Called in the task's context, since reactions run in the context in which they were registered: no closure per task.
 function succeeded(value: unknown): void {
-  (currentFrame() as TaskNode).finish(true, value);
+  (currentFrame()!.node as TaskNode).finish(true, value);
 }
 
 function failed(error: unknown): void {
-  (currentFrame() as TaskNode).finish(false, error);
+  (currentFrame()!.node as TaskNode).finish(false, error);
 }
 
 /** A native promise for what a function has returned; undefined if that is not to be awaited. */

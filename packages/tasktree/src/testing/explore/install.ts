@@ -68,7 +68,7 @@ export async function install(): Promise<Installation> {
 
 async function test(): Promise<void> {
   const node = here();
-  const wrong = await selfTest((fn) => enter(node, fn, undefined, undefined));
+  const wrong = await selfTest((fn) => enter(node.frame, fn, undefined, undefined));
   if (wrong !== undefined) throw new InvalidStateError(`Cannot explore on this runtime: ${wrong}`);
   tested = true;
 }

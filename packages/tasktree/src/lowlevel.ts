@@ -1,5 +1,5 @@
 /** What an outsider needs to build a primitive. */
-export { isExpected, quiet, quietThen } from "./core/block.ts";
+export { isExpected, promiseTry, quiet, quietThen } from "./core/block.ts";
 export { bound, here } from "./core/current.ts";
 export { checkpoint, passed, refused, refusedIntake } from "./core/checkpoint.ts";
 export { WaitList, type InLine, type Waitable, type WaitOptions } from "./core/wait-list.ts";

@@ -1,9 +1,9 @@
 /** Time: pauses and deadlines, each made of the one before. */
 import { checkDeadline, checkFunction, checkMilliseconds } from "./core/check.ts";
-import { inScope, leaveScope, leavingWith, runScope, type Result } from "./core/block.ts";
-import { openScope } from "./core/cancel-scope.ts";
+import { BlockNode, leaveScope, leavingWith, notOpened, runScope } from "./core/block.ts";
+import { checkLiving } from "./core/cancel-scope.ts";
 import { passed, refused } from "./core/checkpoint.ts";
-import { here, type Locals } from "./core/current.ts";
+import { currentFrame, here, hereIn, type Locals } from "./core/current.ts";
 import type { Scope, ScopeNode } from "./core/scope.ts";
 import { timeless, Wait } from "./core/wait-list.ts";
 import { brief, isObject, suppress, TimeoutError, WorkCancelledError } from "./errors.ts";
@@ -75,10 +75,7 @@ function sleepIn(node: ScopeNode, deadline: number): Promise<void> {
  * @throws {RangeError} If `deadline` is NaN.
  */
 export function moveOnAt<T>(deadline: number, fn: (scope: Scope) => T | PromiseLike<T>): Promise<T | undefined> {
-  return inScope(
-    (parent, locals) => deadlineScope("move on at a time", deadline, parent.root.clock.now(), fn, parent, locals),
-    (scope) => runScope(scope, fn, leaveScope),
-  );
+  return bounded(moveOn, "at", deadline, fn);
 }
 
 /**
@@ -97,18 +94,12 @@ export function moveOnAt<T>(deadline: number, fn: (scope: Scope) => T | PromiseL
  * ```
  */
 export function moveOnAfter<T>(ms: number, fn: (scope: Scope) => T | PromiseLike<T>): Promise<T | undefined> {
-  return inScope(
-    (parent, locals) => scopeFor("moveOnAfter", "move on after a time", ms, fn, parent, locals),
-    (scope) => runScope(scope, fn, leaveScope),
-  );
+  return bounded(moveOn, "after", ms, fn);
 }
 
 /** As {@link failAfter}, with an absolute deadline on the run's clock. */
 export function failAt<T>(deadline: number, fn: (scope: Scope) => T | PromiseLike<T>): Promise<T> {
-  return inScope(
-    (parent, locals) => deadlineScope("fail at a time", deadline, parent.root.clock.now(), fn, parent, locals),
-    (scope) => runScope(scope, fn, (_, result) => leaveInTime(scope, result, "at", deadline)),
-  );
+  return bounded(fail, "at", deadline, fn);
 }
 
 /**
@@ -131,64 +122,103 @@ export function failAt<T>(deadline: number, fn: (scope: Scope) => T | PromiseLik
  * ```
  */
 export function failAfter<T>(ms: number, fn: (scope: Scope) => T | PromiseLike<T>): Promise<T> {
-  return inScope(
-    (parent, locals) => scopeFor("failAfter", "fail after a time", ms, fn, parent, locals),
-    (scope) => runScope(scope, fn, (_, result) => leaveInTime(scope, result, "after", ms)),
-  );
+  return bounded(fail, "after", ms, fn);
 }
 
-function scopeFor(
-  name: string,
-  what: string,
-  ms: number,
+/** A kind of bound: its calls, as errors name them, and whether it fails when the time is over. */
+interface Bound {
+  readonly at: string;
+  readonly after: string;
+  readonly fails: boolean;
+}
+
+const moveOn: Bound = { at: "move on at a time", after: "move on after a time", fails: false };
+const fail: Bound = { at: "fail at a time", after: "fail after a time", fails: true };
+
+type Word = "at" | "after";
+
+function bounded<T>(
+  bound: Bound,
+  word: Word,
+  time: number,
+  fn: (scope: Scope) => T | PromiseLike<T>,
+): Promise<T> {
+  const frame = currentFrame();
+  const parent = hereIn(frame);
+  let scope: DeadlineNode;
+  try {
+    scope = open(bound, word, time, fn, parent, frame?.locals);
+  } catch (error) {
+    return notOpened(error, parent);
+  }
+  return runScope<DeadlineNode, T>(scope, fn);
+}
+
+function open(
+  bound: Bound,
+  word: Word,
+  time: number,
   fn: { readonly name: string },
   parent: ScopeNode,
   locals: Locals | undefined,
-): ScopeNode {
-  checkMilliseconds(name, ms, parent);
+): DeadlineNode {
+  if (word === "after") checkMilliseconds(bound.fails ? "failAfter" : "moveOnAfter", time, parent);
+  checkFunction(bound[word], fn, parent);
   const now = parent.root.clock.now();
-  return deadlineScope(what, now + ms, now, fn, parent, locals);
-}
-
-function deadlineScope(
-  what: string,
-  deadline: number,
-  now: number,
-  fn: { readonly name: string },
-  parent: ScopeNode,
-  locals: Locals | undefined,
-): ScopeNode {
-  checkFunction(what, fn, parent);
+  const deadline = word === "after" ? now + time : time;
   checkDeadline(deadline, parent);
-  const scope = openScope("scope", fn.name === "" ? nameless : { name: fn.name }, parent, locals);
+  checkLiving("open a scope", parent);
+  const scope = new DeadlineNode(bound, word, time, fn.name, parent, locals);
   if (deadline !== Infinity) scope.setDeadline(deadline, now);
   return scope;
 }
 
-const nameless = {};
+/** A scope with a deadline, and what to make of its end. */
+class DeadlineNode extends BlockNode {
+  readonly #bound: Bound;
+  readonly #word: Word;
+  readonly #time: number;
 
-/** What `failAt` and `failAfter` make of the end of their scope. */
-function leaveInTime<T>(scope: ScopeNode, result: Result<T>, word: "at" | "after", ms: number): T {
-  let value: T | undefined;
-  try {
-    value = leaveScope(scope, result);
-  } catch (error) {
-    if (!scope.deadlineReached || isCancellation(error, scope)) throw error;
-    const late = timeout(scope, word, ms);
-    if (!isObject(error))
-      throw new AggregateError([error, late], `${brief(error)}, and ${late.message}`, { cause: error });
-    suppress(error, late);
-    throw error;
+  constructor(
+    bound: Bound,
+    word: Word,
+    time: number,
+    name: string,
+    parent: ScopeNode,
+    locals: Locals | undefined,
+  ) {
+    super("scope", parent, parent.root, locals, name === "" ? undefined : name);
+    this.#bound = bound;
+    this.#word = word;
+    this.#time = time;
   }
-  if (!scope.caught) return value as T;
-  if (scope.deadlineReached) throw timeout(scope, word, ms);
-  throw leavingWith(
-    scope,
-    new WorkCancelledError(`Scope '${scope.path}' was cancelled before its deadline`, { cause: scope.own!.error }),
-  );
-}
 
-function timeout(scope: ScopeNode, word: string, ms: number): TimeoutError {
-  const message = `Timed out ${word} ${ms} ms: '${scope.path}'`;
-  return new TimeoutError(message, { deadline: scope.deadline, cause: scope.own!.error });
+  override leave(ok: boolean, value: unknown): unknown {
+    return this.#bound.fails ? this.#leaveInTime(ok, value) : leaveScope(this, ok, value);
+  }
+
+  #leaveInTime(ok: boolean, given: unknown): unknown {
+    let value: unknown;
+    try {
+      value = leaveScope(this, ok, given);
+    } catch (error) {
+      if (!this.deadlineReached || isCancellation(error, this)) throw error;
+      const late = this.#timeout();
+      if (!isObject(error))
+        throw new AggregateError([error, late], `${brief(error)}, and ${late.message}`, { cause: error });
+      suppress(error, late);
+      throw error;
+    }
+    if (!this.caught) return value;
+    if (this.deadlineReached) throw this.#timeout();
+    throw leavingWith(
+      this,
+      new WorkCancelledError(`Scope '${this.path}' was cancelled before its deadline`, { cause: this.own!.error }),
+    );
+  }
+
+  #timeout(): TimeoutError {
+    const message = `Timed out ${this.#word} ${this.#time} ms: '${this.path}'`;
+    return new TimeoutError(message, { deadline: this.deadline, cause: this.own!.error });
+  }
 }

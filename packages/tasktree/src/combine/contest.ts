@@ -1,4 +1,4 @@
-import { bound, currentTask, wasCut, watchEnd, type EndWatcher, type Task, type TaskGroup } from "../lowlevel.ts";
+import { bound, currentTask, promiseTry, wasCut, watchEnd, type EndWatcher, type Task, type TaskGroup } from "../lowlevel.ts";
 import { outcomeOf } from "./children.ts";
 import type { Job } from "./functions.ts";
 
@@ -36,8 +36,9 @@ export function contest<T>(
   };
   return outcomeOf(
     (group) => {
+      // What is given or thrown at once takes the step that a promise takes: ties go in list order.
       const won = (value: T): unknown => gave(value, group);
-      start(group, (job) => () => started(job).then(won, threw));
+      start(group, (job) => () => promiseTry(job, undefined).then(won, threw));
     },
     () => winner !== undefined,
     decided,
@@ -60,19 +61,5 @@ class Winner<T> implements EndWatcher {
 
   taskEnded(): void {
     this.#group.cancel("it is decided");
-  }
-}
-
-/**
- * What is given or thrown at once takes the step that a promise takes: ties go in list order. A promise with a `then` of its own may
- * call us in any context: it is wrapped.
- */
-function started<T>(job: Job<T>): Promise<T> {
-  try {
-    const given = job();
-    const native = given instanceof Promise && given.then === Promise.prototype.then;
-    return native ? given : new Promise((resolve) => resolve(given));
-  } catch (error) {
-    return Promise.reject(error);
   }
 }

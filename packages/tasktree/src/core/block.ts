@@ -3,13 +3,36 @@ import { brief, isCancelled, isObject, suppress, WorkCancelledError } from "../e
 import { passed, refused } from "./checkpoint.ts";
 import { failuresIn, isCancellation } from "./classify.ts";
 import { currentFrame, enter, here, hereIn, type Locals } from "./current.ts";
-import type { ScopeNode } from "./scope.ts";
+import { ScopeNode } from "./scope.ts";
 
-export type Result<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown };
+/** A scope that a block runs in. */
+export class BlockNode extends ScopeNode {
+  /** The block has ended, and what was opened inside: ends the scope, and gives its value or throws. */
+  leave(ok: boolean, value: unknown): unknown {
+    return leaveScope(this, ok, value);
+  }
+}
 
-/** Calls `fn(scope)` inside `scope`. */
-export function callInside<S extends ScopeNode, T>(scope: S, fn: (scope: S) => T): T {
-  return enter(scope.frame, callBlock<S, T>, fn, scope);
+/**
+ * A native promise for what was given; undefined if that is not to be awaited. One with a `then` of its own may call us in
+ * any context: it is wrapped.
+ */
+export function promiseOf(given: unknown): Promise<unknown> | undefined {
+  if (!isObject(given)) return undefined;
+  const { then } = given as { then?: unknown };
+  if (typeof then !== "function") return undefined;
+  const native = given instanceof Promise && then === Promise.prototype.then;
+  return native ? given : new Promise((resolve) => resolve(given));
+}
+
+/** What `fn(arg)` gives or throws, as a native promise. */
+export function promiseTry<A, T>(fn: (arg: A) => T | PromiseLike<T>, arg: A): Promise<T> {
+  try {
+    const given = fn(arg);
+    return (promiseOf(given) as Promise<T> | undefined) ?? Promise.resolve(given);
+  } catch (error) {
+    return Promise.reject(error);
+  }
 }
 
 /** Blocks that never wait must not keep timers and I/O from their turn either (rule F2): undefined while they don't. */
@@ -30,12 +53,15 @@ export function inScope<S extends ScopeNode, T>(
   try {
     scope = open(parent, frame?.locals);
   } catch (error) {
-    // Code that a cancelled scope has left behind must not spin: it is told as by a checkpoint.
-    return (error === parent.force?.error ? refused(parent) : undefined) ?? Promise.reject(error);
+    return notOpened(error, parent);
   }
-  const promise = run(scope);
-  scope.handle = promise;
-  return promise;
+  return run(scope);
+}
+
+/** What a call rejects with that could not open its scope in `parent`. */
+export function notOpened(error: unknown, parent: ScopeNode): Promise<never> {
+  // Code that a cancelled scope has left behind must not spin: it is told as by a checkpoint.
+  return (error === parent.force?.error ? refused(parent) : undefined) ?? Promise.reject(error);
 }
 
 /**
@@ -70,36 +96,47 @@ export function quietThen<A, B>(
   return derived;
 }
 
-/** Runs `fn(scope)`, closes what was opened inside and left, and leaves the scope: gives what `leave` does, or throws that. */
-export async function runScope<T, R>(
-  scope: ScopeNode,
-  fn: (scope: ScopeNode) => T | PromiseLike<T>,
-  leave: (scope: ScopeNode, result: Result<T>) => R,
-): Promise<R> {
-  let result: Result<T>;
-  try {
-    result = { ok: true, value: await callInside(scope, fn) };
-  } catch (error) {
-    result = { ok: false, error };
-  }
-  const pause = pauseAfter(scope);
-  if (pause !== undefined) await pause;
-  for (let left = scope.closeChildren(); left !== undefined; left = scope.closeChildren()) await left;
-  return leave(scope, result);
+/**
+ * Runs `fn(scope)` inside it, closes what was opened there and left, and leaves the scope: gives or throws what that does.
+ *
+ * Without an async function, and without closures: what is registered inside a scope is called inside, and finds it there.
+ */
+export function runScope<S extends BlockNode, T>(scope: S, fn: (scope: S) => T | PromiseLike<T>): Promise<T> {
+  const promise = enter(scope.frame, callBlock<S, T>, fn, scope);
+  scope.handle = promise;
+  return promise;
 }
 
-function callBlock<S, T>(fn: (scope: S) => T, scope: S): T {
-  return fn(scope);
+function callBlock<S, T>(fn: (scope: S) => T | PromiseLike<T>, scope: S): Promise<T> {
+  return promiseTry(fn, scope).then(blockReturned, blockThrew) as Promise<T>;
+}
+
+function blockReturned(value: unknown): unknown {
+  return blockEnded(currentFrame()!.node as BlockNode, true, value);
+}
+
+function blockThrew(error: unknown): unknown {
+  return blockEnded(currentFrame()!.node as BlockNode, false, error);
+}
+
+function blockEnded(scope: BlockNode, ok: boolean, value: unknown): unknown {
+  const pause = pauseAfter(scope);
+  return pause === undefined ? closed(scope, ok, value) : pause.then(() => closed(scope, ok, value));
+}
+
+function closed(scope: BlockNode, ok: boolean, value: unknown): unknown {
+  const left = scope.closeChildren();
+  return left === undefined ? scope.leave(ok, value) : left.then(() => closed(scope, ok, value));
 }
 
 /** Ends `scope`: gives the block's value, undefined if the scope has absorbed its cancellation, or throws. */
-export function leaveScope<T>(scope: ScopeNode, result: Result<T>): T | undefined {
+export function leaveScope(scope: ScopeNode, ok: boolean, value: unknown): unknown {
   scope.end();
   let failures = scope.takeFailures();
-  if (result.ok) {
-    if (failures === undefined) return returned(scope, result.value);
-  } else if (!isCancellation(result.error, scope)) {
-    failures = [...(failures ?? []), ...failuresIn(result.error, scope)];
+  if (ok) {
+    if (failures === undefined) return returned(scope, value);
+  } else if (!isCancellation(value, scope)) {
+    failures = [...(failures ?? []), ...failuresIn(value, scope)];
   } else if (failures === undefined) {
     return leaveCancelled(scope);
   }

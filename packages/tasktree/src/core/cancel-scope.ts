@@ -7,9 +7,9 @@ import {
   checkOptions,
   within,
 } from "./check.ts";
-import { inScope, leaveScope, runScope } from "./block.ts";
+import { BlockNode, inScope, runScope } from "./block.ts";
 import type { Locals } from "./current.ts";
-import { ScopeNode, type Scope, type ScopeKind, type ScopeSettings } from "./scope.ts";
+import type { Scope, ScopeKind, ScopeNode, ScopeSettings } from "./scope.ts";
 import { linkSignal } from "./signal-bridge.ts";
 import { brief, InvalidStateError } from "../errors.ts";
 
@@ -52,7 +52,7 @@ export function withCancelScope<T>(
       checkFunction("open a cancel scope", fn, parent);
       return openScope("scope", options, parent, locals);
     },
-    (scope) => runScope(scope, fn, leaveScope),
+    (scope) => runScope<BlockNode, T | undefined>(scope, fn),
   );
 }
 
@@ -62,10 +62,10 @@ export function openScope(
   options: CancelScopeOptions & ScopeSettings,
   parent: ScopeNode,
   locals: Locals | undefined,
-): ScopeNode {
+): BlockNode {
   checkScopeOptions(options, parent);
   checkLiving("open a scope", parent);
-  return settle(new ScopeNode(kind, parent, parent.root, locals, options.name, options), options);
+  return settle(new BlockNode(kind, parent, parent.root, locals, options.name, options), options);
 }
 
 /** Code that a cancelled scope has left behind opens nothing. */
@@ -111,7 +111,7 @@ export function shield<T>(fn: () => T | PromiseLike<T>, options: { readonly time
       checkFunction("shield", fn, parent);
       return openScope("shield", { shield: checkedTimeout(options, parent) }, parent, locals);
     },
-    (scope) => runScope(scope, () => fn(), leaveScope) as Promise<T>,
+    (scope) => runScope(scope, () => fn()),
   );
 }
 

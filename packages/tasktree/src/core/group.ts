@@ -1,11 +1,11 @@
 /** The node of a group: its children, its failures, and its end (rules K1 to K16). */
 import { checkFunction, checkName, checkOptions } from "./check.ts";
 import { DeadlockError, InvalidStateError, isObject, suppress, WorkCancelledError } from "../errors.ts";
-import { callInside, combined, leavingWith, pauseAfter, quiet, type Result } from "./block.ts";
+import { combined, leavingWith, pauseAfter, quiet } from "./block.ts";
 import { refused } from "./checkpoint.ts";
 import { failuresIn, isCancellation } from "./classify.ts";
 import type { Child } from "./child.ts";
-import { currentFrame, here, inHostContext, type Locals } from "./current.ts";
+import { currentFrame, enter, here, inHostContext, type Locals } from "./current.ts";
 import { watchEnd } from "./end-watcher.ts";
 import type { Force } from "./force.ts";
 import type { Root } from "./root.ts";
@@ -209,23 +209,25 @@ export class GroupNode extends ScopeNode implements OpenTaskGroup {
    * One function: each async one more costs as much as starting a child.
    */
   async runBlock<T>(fn: (group: TaskGroup) => T | PromiseLike<T>): Promise<T> {
-    let result: Result<T>;
+    let ok = true;
+    let value: unknown;
     try {
-      result = { ok: true, value: await callInside(this, fn) };
+      value = await enter(this.frame, callBlock, fn as (group: TaskGroup) => unknown, this);
     } catch (error) {
-      result = { ok: false, error };
+      ok = false;
+      value = error;
     }
     const pause = pauseAfter(this);
     if (pause !== undefined) await pause;
-    const cut = !result.ok && isCancellation(result.error, this);
-    if (!result.ok && !cut) for (const failure of failuresIn(result.error, this)) this.fail(failure, false);
+    const cut = !ok && isCancellation(value, this);
+    if (!ok && !cut) for (const failure of failuresIn(value, this)) this.fail(failure, false);
     // Asked anew after each wait: somebody may have spawned while it was being told that all have ended.
     for (let closing = this.#closeAll(); closing !== undefined; closing = this.#closeAll()) await closing;
     this.#failUnobserved();
     this.end();
     const error = this.#verdict(cut);
     if (error !== undefined) throw leavingWith(this, error.thrown);
-    return (result as { value: T }).value;
+    return value as T;
   }
 
   /** What the group rejects with, boxed since anything may be thrown. */
@@ -384,6 +386,10 @@ export class GroupNode extends ScopeNode implements OpenTaskGroup {
 }
 
 function ignore(): void {}
+
+function callBlock<T>(fn: (group: TaskGroup) => T, group: GroupNode): T {
+  return fn(group);
+}
 
 function runChild(child: Child): unknown {
   return child.run();

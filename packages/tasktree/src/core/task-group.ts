@@ -100,7 +100,11 @@ export function withTaskGroup<T>(
       checkFunction("open a task group", fn, parent);
       return openGroup(parent, locals, options, false);
     },
-    (group) => group.runBlock(fn),
+    (group) => {
+      const promise = group.runBlock(fn);
+      group.handle = promise;
+      return promise;
+    },
   );
 }
 

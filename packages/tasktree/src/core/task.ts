@@ -1,7 +1,7 @@
 import { checkFunction } from "./check.ts";
 import type { Choice, Selectable } from "./choice.ts";
-import { DeadlockError, isObject, WorkCancelledError } from "../errors.ts";
-import { combined, leavingWith } from "./block.ts";
+import { DeadlockError, WorkCancelledError } from "../errors.ts";
+import { combined, leavingWith, promiseOf } from "./block.ts";
 import { refused, passed } from "./checkpoint.ts";
 import { failuresIn, isCancellation } from "./classify.ts";
 import { bound, currentFrame, enter, here, type Locals } from "./current.ts";
@@ -283,14 +283,4 @@ function succeeded(value: unknown): void {
 
 function failed(error: unknown): void {
   (currentFrame()!.node as TaskNode).finish(false, error);
-}
-
-/** A native promise for what a function has returned; undefined if that is not to be awaited. */
-function promiseOf(value: unknown): Promise<unknown> | undefined {
-  if (!isObject(value)) return undefined;
-  const { then } = value as { then?: unknown };
-  if (typeof then !== "function") return undefined;
-  // One with a `then` of its own may call us in any context.
-  const native = value instanceof Promise && then === Promise.prototype.then;
-  return native ? value : new Promise((resolve) => resolve(value));
 }

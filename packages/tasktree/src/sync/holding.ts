@@ -1,10 +1,11 @@
 import { brief } from "../errors.ts";
-import { isExpected, type Waitable } from "../lowlevel.ts";
+import { isExpected, promiseTry, type Waitable } from "../lowlevel.ts";
 
 /**
  * Runs `fn` while holding what `acquire` gives, or has made `given` be worth: what every `with` does.
  *
- * By hand what `quiet` would do with two closures and a promise more: of those who stand in line there may be many.
+ * By hand what an async function and `quiet` would do: of those who stand in line there may be many, and each holds no more
+ * meanwhile than its place, its promise and two closures.
  */
 export function holding<W extends Waitable, T>(
   what: W,
@@ -15,31 +16,29 @@ export function holding<W extends Waitable, T>(
   if (typeof fn !== "function") {
     return Promise.reject(new TypeError(`Cannot run with ${what.describe()}: ${brief(fn)} is not a function`));
   }
-  const handle: Handle = { promise: undefined };
-  return (handle.promise = hold(fn, acquire(what), given, handle));
-}
-
-/** The promise that an async function of ours has given out. */
-interface Handle {
-  promise: Promise<unknown> | undefined;
-}
-
-async function hold<T>(
-  fn: () => T | PromiseLike<T>,
-  acquired: Promise<Disposable | void>,
-  given: Disposable | undefined,
-  handle: Handle,
-): Promise<T> {
-  let held: Disposable | undefined;
-  try {
-    held = (await acquired) ?? given;
-    return await fn();
-  } catch (error) {
-    if (isExpected(error)) handle.promise!.catch(ignore);
+  const threw = (error: unknown): never => {
+    if (isExpected(error)) promise.catch(ignore);
     throw error;
-  } finally {
-    held?.[Symbol.dispose]();
-  }
+  };
+  const promise: Promise<T> = acquire(what).then((acquired) => use(fn, acquired ?? given, threw), threw);
+  return promise;
+}
+
+function use<T>(
+  fn: () => T | PromiseLike<T>,
+  held: Disposable | undefined,
+  threw: (error: unknown) => never,
+): Promise<T> {
+  return promiseTry(fn, undefined).then(
+    (value) => {
+      held?.[Symbol.dispose]();
+      return value;
+    },
+    (error: unknown) => {
+      held?.[Symbol.dispose]();
+      return threw(error);
+    },
+  );
 }
 
 function ignore(): void {}

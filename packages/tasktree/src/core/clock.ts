@@ -272,9 +272,14 @@ const longestPauseMs = 0.1;
 /** Node's timers count in whole milliseconds and take at most 31 bits of them. */
 const longestTimer = 2 ** 31 - 1;
 
+/** After so many releases the next ones wait for a turn of the event loop, which costs as much as some of them. */
+const manyReleases = 32;
+
 class HostDriver implements ClockDriver {
   #timer: ReturnType<typeof setTimeout> | undefined = undefined;
   #alive = false;
+  /** How often the timer was let go of since the last turn in which that was often. */
+  #releases = 0;
   #turnEnd = 0;
   /** When the clock was last looked at to see whether the turn is over. */
   #lookedAt = 0;
@@ -294,9 +299,25 @@ class HostDriver implements ClockDriver {
 
   hold(alive: boolean): void {
     this.#alive = alive;
-    if (this.#timer === undefined && alive) this.#set(longestTimer, () => this.hold(this.#alive));
-    else if (alive) this.#timer?.ref();
-    else this.#timer?.unref();
+    if (alive) this.#hold();
+    else if (++this.#releases < manyReleases) this.#timer?.unref();
+    else if (this.#releases === manyReleases) this.#releaseLater();
+  }
+
+  #hold(): void {
+    if (this.#timer === undefined) this.#set(longestTimer, () => this.hold(this.#alive));
+    else if (this.#releases < manyReleases) this.#timer.ref();
+  }
+
+  /** Many timeouts, one after the other, would tell Node of each: until the next turn of the event loop the timer is held. */
+  #releaseLater(): void {
+    this.#timer?.ref();
+    inHostContext(() =>
+      setImmediate(() => {
+        this.#releases = 0;
+        if (!this.#alive) this.#timer?.unref();
+      }),
+    );
   }
 
   #set(ms: number, then: () => void): void {
@@ -306,7 +327,7 @@ class HostDriver implements ClockDriver {
         then();
       }, ms),
     );
-    if (!this.#alive) this.#timer.unref();
+    if (!this.#alive && this.#releases < manyReleases) this.#timer.unref();
   }
 
   /**

@@ -82,10 +82,6 @@ interface Rare {
   own: OwnForce | undefined;
   grace: number | undefined;
   bornTold: number;
-  deadline: Alarm | undefined;
-  cutoff: Alarm | undefined;
-  shieldEnd: Alarm | undefined;
-  drainEnd: Alarm | undefined;
   shield: number | "until cut-off" | undefined;
   signal: ScopeSignal | undefined;
   lateSignal: ScopeSignal | undefined;
@@ -96,6 +92,21 @@ interface Rare {
   throws: number;
   /** Called when the last child has left. */
   childless: (() => void) | undefined;
+}
+
+/** What a scope has alarms for. */
+type Due = "deadline" | "cutoff" | "shieldEnd" | "drainEnd";
+
+/** One of a scope's alarms; they are a list through their own fields, since most scopes have one or none. */
+class ScopeAlarm extends Alarm {
+  readonly due: Due;
+  readonly other: ScopeAlarm | undefined;
+
+  constructor(owner: AlarmOwner, due: Due, other: ScopeAlarm | undefined) {
+    super(owner);
+    this.due = due;
+    this.other = other;
+  }
 }
 
 export interface ScopeSettings {
@@ -124,6 +135,7 @@ export class ScopeNode implements Linked<ScopeNode>, AlarmOwner, Scope {
   /** The promise of the call that opened it, to be kept from being reported when a cancellation rejects it. */
   handle: Promise<unknown> | undefined = undefined;
   #flags = 0;
+  #alarms: ScopeAlarm | undefined = undefined;
   #rare: Rare | undefined = undefined;
 
   constructor(
@@ -231,7 +243,7 @@ export class ScopeNode implements Linked<ScopeNode>, AlarmOwner, Scope {
 
   /** When it stops to hide what it hides; Infinity if it never does, or hides nothing yet. */
   get shieldEnd(): number {
-    return this.#rare?.shieldEnd?.deadline ?? Infinity;
+    return this.#alarm("shieldEnd")?.deadline ?? Infinity;
   }
 
   get cancelRequested(): boolean {
@@ -290,7 +302,7 @@ export class ScopeNode implements Linked<ScopeNode>, AlarmOwner, Scope {
 
   /** Whether nobody has it, nothing runs in it, and nothing was done to it: who comes next would not find a trace. */
   get pristine(): boolean {
-    return !this.isHandedOut && this.force === undefined && this.waits === undefined && this.#rare === undefined;
+    return !this.isHandedOut && this.force === undefined && this.waits === undefined && this.#alarms === undefined && this.#rare === undefined;
   }
 
   // --- cancelling
@@ -303,14 +315,12 @@ export class ScopeNode implements Linked<ScopeNode>, AlarmOwner, Scope {
     // The root of what runs outside of any run is nobody's to cancel.
     if (this.own !== undefined || this.ended || (this.parent === undefined && this.root.implicit)) return;
     const cutoff = this.root.clock.now() + this.grace;
-    const rare = this.#need();
-    const own = (rare.own = new OwnForce(this, why, reason, cutoff));
+    const own = (this.#need().own = new OwnForce(this, why, reason, cutoff));
     this.root.clock.steps++;
     this.root.instruments?.scopeCancelled(this, own.error);
     reach(this, own);
     if (cutoff === Infinity) return;
-    rare.cutoff = new Alarm(this);
-    this.root.clock.set(rare.cutoff, cutoff);
+    this.root.clock.set(this.#alarmFor("cutoff"), cutoff);
   }
 
   /** A failure that no block or child threw: of an abort listener, of a promise nobody awaited. */
@@ -390,24 +400,33 @@ export class ScopeNode implements Linked<ScopeNode>, AlarmOwner, Scope {
     return cut;
   }
 
-  ring(alarm: Alarm): void {
-    const rare = this.#rare!;
-    if (alarm === rare.deadline) {
+  ring({ due }: ScopeAlarm): void {
+    if (due === "deadline") {
       this.#reachDeadline();
-    } else if (alarm === rare.drainEnd) {
+    } else if (due === "drainEnd") {
       this.#drainIsOver();
-    } else if (alarm === rare.shieldEnd) {
+    } else if (due === "shieldEnd") {
       this.dissolve();
-    } else if (alarm === rare.cutoff) {
+    } else {
       reach(this, this.own!);
       this.root.graceIsOver(this);
     }
   }
 
+  #alarm(due: Due): ScopeAlarm | undefined {
+    let alarm = this.#alarms;
+    while (alarm !== undefined && alarm.due !== due) alarm = alarm.other;
+    return alarm;
+  }
+
+  #alarmFor(due: Due): ScopeAlarm {
+    return this.#alarm(due) ?? (this.#alarms = new ScopeAlarm(this, due, this.#alarms));
+  }
+
   // --- deadlines
 
   get deadline(): number {
-    return this.#rare?.deadline?.deadline ?? Infinity;
+    return this.#alarm("deadline")?.deadline ?? Infinity;
   }
 
   set deadline(deadline: number) {
@@ -417,7 +436,7 @@ export class ScopeNode implements Linked<ScopeNode>, AlarmOwner, Scope {
 
   /** Where the time is known: a look at the clock is a part of what a timeout costs. */
   setDeadline(deadline: number, now: number): void {
-    const alarm = (this.#need().deadline ??= new Alarm(this));
+    const alarm = this.#alarmFor("deadline");
     if (deadline > now) {
       this.root.clock.set(alarm, deadline);
     } else {
@@ -455,9 +474,8 @@ export class ScopeNode implements Linked<ScopeNode>, AlarmOwner, Scope {
     const rare = this.#rare!;
     const { clock } = this.root;
     const end = rare.shield === "until cut-off" ? cutoff : clock.now() + rare.shield!;
-    if (rare.shieldEnd !== undefined && rare.shieldEnd.deadline <= end) return;
-    rare.shieldEnd ??= new Alarm(this);
-    if (end > clock.now()) clock.set(rare.shieldEnd, end);
+    if (this.shieldEnd <= end) return;
+    if (end > clock.now()) clock.set(this.#alarmFor("shieldEnd"), end);
     else this.dissolve();
   }
 
@@ -505,7 +523,7 @@ export class ScopeNode implements Linked<ScopeNode>, AlarmOwner, Scope {
       node.#rare?.drainWaits?.wakeAll();
     }
     if (ms <= 0) return this.#drainIsOver();
-    const alarm = (this.#need().drainEnd ??= new Alarm(this));
+    const alarm = this.#alarmFor("drainEnd");
     const end = this.root.clock.now() + ms;
     // A second call may shorten the time that the first has given, not lengthen it.
     if (end < alarm.deadline) this.root.clock.set(alarm, end);
@@ -575,8 +593,8 @@ export class ScopeNode implements Linked<ScopeNode>, AlarmOwner, Scope {
   end(): void {
     this.#flags |= ended;
     const rare = this.#rare;
+    this.#clearAlarms();
     if (rare !== undefined) {
-      this.#clearAlarms();
       rare.unlinkSignal?.();
       rare.signal?.close();
       rare.lateSignal?.close();
@@ -590,16 +608,7 @@ export class ScopeNode implements Linked<ScopeNode>, AlarmOwner, Scope {
   }
 
   #clearAlarms(): void {
-    const rare = this.#rare;
-    if (rare === undefined) return;
-    this.#clear(rare.deadline);
-    this.#clear(rare.cutoff);
-    this.#clear(rare.shieldEnd);
-    this.#clear(rare.drainEnd);
-  }
-
-  #clear(alarm: Alarm | undefined): void {
-    if (alarm !== undefined) this.root.clock.clear(alarm);
+    for (let alarm = this.#alarms; alarm !== undefined; alarm = alarm.other) this.root.clock.clear(alarm);
   }
 
   /** A child has left the tree. */
@@ -666,10 +675,6 @@ export class ScopeNode implements Linked<ScopeNode>, AlarmOwner, Scope {
       own: undefined,
       grace: undefined,
       bornTold: -1,
-      deadline: undefined,
-      cutoff: undefined,
-      shieldEnd: undefined,
-      drainEnd: undefined,
       shield: undefined,
       signal: undefined,
       lateSignal: undefined,

@@ -85,9 +85,15 @@ function has(value: unknown, method: PropertyKey): boolean {
   return typeof (value as Record<PropertyKey, unknown>)[method] === "function";
 }
 
-/** The name of a function's task. */
+/** The name of a function's task; one whose name cannot be read must still be able to end. */
 export function nameOf(what: string, job: Job<unknown>, at: number): string {
-  return job.name === "" ? `${what}[${at}]` : job.name;
+  try {
+    const { name }: { readonly name: unknown } = job;
+    if (typeof name === "string" && name !== "") return name;
+  } catch {
+    // as if it had none
+  }
+  return `${what}[${at}]`;
 }
 
 /** Does what is left to do after `error`, which stays the error; what goes wrong then is listed on it. */

@@ -1,6 +1,7 @@
 import { checkOptions, WorkCancelledError } from "../errors.ts";
 import { contest, type OnLoser } from "./contest.ts";
 import { checkOnLoser, listOf, nameOf, type Job } from "./functions.ts";
+import { spawnChild, type Child, type EndWatcher, type Task } from "../lowlevel.ts";
 
 export interface RaceOptions<T> {
   /**
@@ -47,10 +48,31 @@ export function race<T>(jobs: Iterable<Job<T>>, options: RaceOptions<T> = {}): P
     return Promise.reject(error);
   }
   return contest(options.onLoser, noneLeft, (group, entrant) => {
-    racers.forEach((job, at) => {
-      group.spawn(entrant(job), { name: nameOf("race", job, at) });
-    });
+    racers.forEach((job, at) => spawnChild(group, new Racer(entrant(job), job, at)));
   });
+}
+
+/** A function that takes part; its name is made if somebody asks. */
+class Racer implements Child {
+  previousWatcher: EndWatcher | undefined = undefined;
+  nextWatcher: EndWatcher | undefined = undefined;
+  watched: Task | undefined = undefined;
+  readonly run: () => unknown;
+  readonly #job: Job<unknown>;
+  readonly #at: number;
+
+  constructor(run: () => unknown, job: Job<unknown>, at: number) {
+    this.run = run;
+    this.#job = job;
+    this.#at = at;
+  }
+
+  get name(): string {
+    return nameOf("race", this.#job, this.#at);
+  }
+
+  /** What counts is what it has given: see {@link contest}. */
+  taskEnded(): void {}
 }
 
 function noneLeft(): WorkCancelledError {

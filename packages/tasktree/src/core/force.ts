@@ -41,10 +41,9 @@ export class OwnForce implements Force {
   }
 }
 
-/** Brings `force` to every node below `start` that no shield hides; the shields are told what they hide. */
-export function reach(start: ScopeNode, force: Force): void {
+/** Brings `force`, at `now`, to every node below `start` that no shield hides; the shields are told what they hide. */
+export function reach(start: ScopeNode, force: Force, now: number): void {
   scheduleAborts();
-  const now = start.root.clock.now();
   for (let node: ScopeNode | undefined = start; node !== undefined;) {
     if (node !== start && node.hides) {
       node.hideBelow(force.cutoff);

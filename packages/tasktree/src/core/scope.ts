@@ -314,11 +314,12 @@ export class ScopeNode implements Linked<ScopeNode>, AlarmOwner, Scope {
   cancelAs(why: CancelWhy, reason?: unknown): void {
     // The root of what runs outside of any run is nobody's to cancel.
     if (this.own !== undefined || this.ended || (this.parent === undefined && this.root.implicit)) return;
-    const cutoff = this.root.clock.now() + this.grace;
+    const now = this.root.clock.now();
+    const cutoff = now + this.grace;
     const own = (this.#need().own = new OwnForce(this, why, reason, cutoff));
     this.root.clock.steps++;
     this.root.instruments?.scopeCancelled(this, own.error);
-    reach(this, own);
+    reach(this, own, now);
     if (cutoff === Infinity) return;
     this.root.clock.set(this.#alarmFor("cutoff"), cutoff);
   }
@@ -408,7 +409,7 @@ export class ScopeNode implements Linked<ScopeNode>, AlarmOwner, Scope {
     } else if (due === "shieldEnd") {
       this.dissolve();
     } else {
-      reach(this, this.own!);
+      reach(this, this.own!, this.root.clock.now());
       this.root.graceIsOver(this);
     }
   }
@@ -499,7 +500,9 @@ export class ScopeNode implements Linked<ScopeNode>, AlarmOwner, Scope {
       // What a service around hides until the cut-off stays hidden from its own shields.
       if (node.hides && node.#isService) break;
     }
-    if (force !== undefined) reach(this, withCutoff(force, Math.min(force.cutoff, this.root.clock.now())));
+    if (force === undefined) return;
+    const now = this.root.clock.now();
+    reach(this, withCutoff(force, Math.min(force.cutoff, now)), now);
   }
 
   get #isService(): boolean {

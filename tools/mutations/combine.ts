@@ -323,13 +323,13 @@ export const ofCombine: readonly Mutation[] = [
   {
     clause: "B1d",
     file: "packages/tasktree/src/combine/contest.ts",
-    find: "started(job).then(won, threw)",
+    find: "promiseTry(job, undefined).then(won, threw)",
     replace: "Promise.resolve(job()).then(won, threw)",
   },
   {
     clause: "B1a",
-    file: "packages/tasktree/src/combine/contest.ts",
-    find: " && given.then === Promise.prototype.then",
+    file: "packages/tasktree/src/core/block.ts",
+    find: " && then === Promise.prototype.then",
     replace: "",
   },
 ];

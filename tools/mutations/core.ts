@@ -11,7 +11,7 @@ export const ofTheCore: readonly Mutation[] = [
   {
     clause: "K2a",
     file: "packages/tasktree/src/core/task.ts",
-    find: "enter(this, call, fn, arg);",
+    find: "enter(this.frame, call, fn, arg);",
     replace: "void Promise.resolve().then(() => enter(this, call, fn, arg));",
   },
   {
@@ -203,14 +203,14 @@ export const ofTheCore: readonly Mutation[] = [
   {
     clause: "K2c",
     file: "packages/tasktree/src/core/scope.ts",
-    find: "reach(this, own);\n    if (cutoff",
-    replace: "void Promise.resolve().then(() => reach(this, own));\n    if (cutoff",
+    find: "reach(this, own, now);\n    if (cutoff",
+    replace: "void Promise.resolve().then(() => reach(this, own, now));\n    if (cutoff",
   },
   {
     clause: "K3a",
     file: "packages/tasktree/src/core/group.ts",
-    find: "const cut = !result.ok && isCancellation(result.error, this);",
-    replace: "if (result.ok) this.cancel();\n    const cut = !result.ok && isCancellation(result.error, this);",
+    find: "const cut = !ok && isCancellation(value, this);",
+    replace: "if (result.ok) this.cancel();\n    const cut = !ok && isCancellation(value, this);",
   },
   {
     clause: "K3b",
@@ -293,8 +293,8 @@ export const ofTheCore: readonly Mutation[] = [
   {
     clause: "K11a",
     file: "packages/tasktree/src/core/scope.ts",
-    find: "if (this.own !== undefined || this.ended || (this.parent === undefined && this.root.implicit)) return;\n    const cutoff",
-    replace: "if (this.own !== undefined || this.ended) return;\n    const cutoff",
+    find: "if (this.own !== undefined || this.ended || (this.parent === undefined && this.root.implicit)) return;\n    const now",
+    replace: "if (this.own !== undefined || this.ended) return;\n    const now",
   },
   {
     clause: "K12c",
@@ -382,9 +382,9 @@ export const ofTheCore: readonly Mutation[] = [
   },
   {
     clause: "K17",
-    file: "packages/tasktree/src/core/task.ts",
-    find: "const native = value instanceof Promise && then === Promise.prototype.then;",
-    replace: "const native = value instanceof Promise;",
+    file: "packages/tasktree/src/core/block.ts",
+    find: "const native = given instanceof Promise && then === Promise.prototype.then;",
+    replace: "const native = given instanceof Promise;",
   },
   {
     clause: "C1a",
@@ -479,7 +479,7 @@ export const ofTheCore: readonly Mutation[] = [
   {
     clause: "C2j",
     file: "packages/tasktree/src/core/scope.ts",
-    find: "      reach(this, this.own!);\n      this.root.graceIsOver",
+    find: "      reach(this, this.own!, this.root.clock.now());\n      this.root.graceIsOver",
     replace: "      this.root.graceIsOver",
   },
   {
@@ -515,9 +515,9 @@ export const ofTheCore: readonly Mutation[] = [
   {
     clause: "C3c",
     file: "packages/tasktree/src/core/cancel-scope.ts",
-    find: "(scope) => runScope(scope, fn, leaveScope),\n  );\n}\n\n/** A node",
+    find: "(scope) => runScope<BlockNode, T | undefined>(scope, fn),\n  );\n}\n\n/** A node",
     replace:
-      "(scope) => runScope(scope, scope.freshlyCut ? () => Promise.reject(scope.force!.error) : fn, leaveScope),\n  );\n}\n\n/** A node",
+      "(scope) => runScope<BlockNode, T | undefined>(scope, scope.freshlyCut ? () => Promise.reject(scope.force!.error) : fn),\n  );\n}\n\n/** A node",
   },
   {
     clause: "C4a",
@@ -612,7 +612,7 @@ export const ofTheCore: readonly Mutation[] = [
   {
     clause: "C7b",
     file: "packages/tasktree/src/core/signal-bridge.ts",
-    find: "    enter(this.#scope, (controller",
+    find: "    enter(this.#scope.frame, (controller",
     replace: "    enter(undefined, (controller",
   },
   {
@@ -648,13 +648,13 @@ export const ofTheCore: readonly Mutation[] = [
   {
     clause: "C8b",
     file: "packages/tasktree/src/core/scope.ts",
-    find: "withCutoff(force, Math.min(force.cutoff, this.root.clock.now()))",
+    find: "withCutoff(force, Math.min(force.cutoff, now))",
     replace: "withCutoff(force, force.cutoff)",
   },
   {
     clause: "C8b",
     file: "packages/tasktree/src/core/scope.ts",
-    find: "    if (rare.shieldEnd !== undefined && rare.shieldEnd.deadline <= end) return;\n",
+    find: "    if (this.shieldEnd <= end) return;\n",
     replace: "",
   },
   {
@@ -750,8 +750,8 @@ export const ofTheCore: readonly Mutation[] = [
   {
     clause: "D2a",
     file: "packages/tasktree/src/timeouts.ts",
-    find: "if (scope.deadlineReached) throw timeout(scope, word, ms);",
-    replace: "throw timeout(scope, word, ms);",
+    find: "if (this.deadlineReached) throw this.#timeout();",
+    replace: "throw this.#timeout();",
   },
   {
     clause: "D2b",
@@ -762,8 +762,8 @@ export const ofTheCore: readonly Mutation[] = [
   {
     clause: "D3",
     file: "packages/tasktree/src/timeouts.ts",
-    find: "deadlineScope(what, now + ms, now,",
-    replace: "deadlineScope(what, now + Math.max(ms, 1), now,",
+    find: 'word === "after" ? now + time : time;',
+    replace: 'word === "after" ? now + Math.max(time, 1) : time;',
   },
   {
     clause: "D4a",
@@ -912,7 +912,7 @@ export const ofTheCore: readonly Mutation[] = [
   {
     clause: "X3",
     file: "packages/tasktree/src/core/root.ts",
-    find: "this.implicit ? undefined : this.node, fn as",
+    find: "this.implicit ? undefined : this.node.frame, fn as",
     replace: "this.implicit ? undefined : here(), fn as",
   },
   {
@@ -948,14 +948,14 @@ export const ofTheCore: readonly Mutation[] = [
   {
     clause: "X1a",
     file: "packages/tasktree/src/core/current.ts",
-    find: "kept.has(store)) keeper[keptUnder] = undefined;",
-    replace: "kept.has(store)) return loaded;",
+    find: "return key === store;",
+    replace: "return true;",
   },
   {
     clause: "X1a",
     file: "packages/tasktree/src/core/current.ts",
-    find: "const resource = gate();\n",
-    replace: "const resource = loaded;\n",
+    find: 'enterFrom(new AsyncResource("tasktree"), frame,',
+    replace: "enterFrom(loaded, frame,",
   },
   {
     clause: "X1a",
@@ -990,14 +990,14 @@ export const ofTheCore: readonly Mutation[] = [
   {
     clause: "D3",
     file: "packages/tasktree/src/timeouts.ts",
-    find: '"move on at a time", deadline, parent.root.clock.now(),',
-    replace: '"move on at a time", deadline, -Infinity,',
+    find: "scope.setDeadline(deadline, now);",
+    replace: "scope.setDeadline(deadline, -Infinity);",
   },
   {
     clause: "D3",
     file: "packages/tasktree/src/timeouts.ts",
-    find: '"fail at a time", deadline, parent.root.clock.now(),',
-    replace: '"fail at a time", deadline, -Infinity,',
+    find: "return this.#bound.fails ? ",
+    replace: "return !this.#bound.fails ? ",
   },
   {
     clause: "D1",

@@ -137,12 +137,7 @@ const fail: Bound = { at: "fail at a time", after: "fail after a time", fails: t
 
 type Word = "at" | "after";
 
-function bounded<T>(
-  bound: Bound,
-  word: Word,
-  time: number,
-  fn: (scope: Scope) => T | PromiseLike<T>,
-): Promise<T> {
+function bounded<T>(bound: Bound, word: Word, time: number, fn: (scope: Scope) => T | PromiseLike<T>): Promise<T> {
   const frame = currentFrame();
   const parent = hereIn(frame);
   let scope: DeadlineNode;
@@ -179,14 +174,7 @@ class DeadlineNode extends BlockNode {
   readonly #word: Word;
   readonly #time: number;
 
-  constructor(
-    bound: Bound,
-    word: Word,
-    time: number,
-    name: string,
-    parent: ScopeNode,
-    locals: Locals | undefined,
-  ) {
+  constructor(bound: Bound, word: Word, time: number, name: string, parent: ScopeNode, locals: Locals | undefined) {
     super("scope", parent, parent.root, locals, name === "" ? undefined : name);
     this.#bound = bound;
     this.#word = word;

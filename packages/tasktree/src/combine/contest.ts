@@ -1,4 +1,13 @@
-import { bound, currentTask, promiseTry, wasCut, watchEnd, type EndWatcher, type Task, type TaskGroup } from "../lowlevel.ts";
+import {
+  bound,
+  currentTask,
+  promiseTry,
+  wasCut,
+  watchEnd,
+  type EndWatcher,
+  type Task,
+  type TaskGroup,
+} from "../lowlevel.ts";
 import { outcomeOf } from "./children.ts";
 import type { Job } from "./functions.ts";
 

@@ -1,5 +1,11 @@
 import assert from "node:assert/strict";
-import { AsyncLocalStorage, createHook, executionAsyncId, executionAsyncResource } from "node:async_hooks";
+import {
+  AsyncLocalStorage,
+  AsyncResource,
+  createHook,
+  executionAsyncId,
+  executionAsyncResource,
+} from "node:async_hooks";
 import { EventEmitter } from "node:events";
 import { test } from "node:test";
 import { program, runFile } from "../../test/child.ts";
@@ -169,6 +175,40 @@ test("X1a what a child stores reaches neither its siblings nor its spawner, with
       await (around === undefined ? spawnAll() : trace.run(around, spawnAll));
       assert.deepEqual(seen, Array<unknown>(6).fill(around));
     }
+  });
+});
+
+test("X1a what another library switches off, leaves or captures in a task takes nothing of ours away", async () => {
+  await virtually(async () => {
+    const local = new TaskLocal({ default: "none" });
+    const other = new AsyncLocalStorage<string>();
+    const look = (): unknown => [currentTask()?.path, local.get(), other.getStore()];
+    let captured: (<R>(fn: () => R) => R) | undefined;
+    let bound: (() => unknown) | undefined;
+    await withTaskGroup((group) => {
+      const child = async (): Promise<void> => {
+        other.disable();
+        assert.deepEqual(look(), ["main/child", "ours", undefined]);
+        assert.deepEqual(other.exit(look), ["main/child", "ours", undefined]);
+        captured = AsyncLocalStorage.snapshot() as typeof captured;
+        bound = AsyncResource.bind(look);
+        await other.run("theirs", async () => {
+          assert.deepEqual(look(), ["main/child", "ours", "theirs"]);
+          await sleep(1);
+          other.disable();
+          assert.deepEqual(look(), ["main/child", "ours", undefined]);
+          await sleep(1);
+        });
+        assert.deepEqual(look(), ["main/child", "ours", undefined]);
+      };
+      local.run("ours", () => group.spawn(child, { name: "child" }));
+    });
+    const afterChild = ["main", "ours", undefined]; // the task has ended: who stands around it counts
+    assert.deepEqual([captured!(look), bound!()], [afterChild, afterChild]);
+    assert.deepEqual(
+      other.run("around", () => captured!(look)),
+      afterChild,
+    );
   });
 });
 

@@ -107,7 +107,7 @@ export function hereIn(frame: Frame | undefined): ScopeNode {
   return node.ended && node.force === undefined ? node.heir() : node;
 }
 
-/** An AsyncResource, and what Node keeps in it: the context frame in which it was made, and to which it goes back. */
+/** The context frame in which an AsyncResource was made, and to which it goes back; and the resource, as its keeper. */
 type Kept = Pick<ReadonlyMap<unknown, unknown>, "has" | "size">;
 type Keeper = Record<symbol, Kept | undefined>;
 
@@ -129,7 +129,11 @@ function findKept(): symbol | undefined {
       if (typeof kept?.has !== "function" || !isAlone(kept)) return false;
       const another = new Frame(undefined as never, undefined);
       keeper[symbol] = another;
-      return resource.runInAsyncScope(() => holds(another)) && store.getStore() === frame;
+      try {
+        return resource.runInAsyncScope(() => holds(another)) && store.getStore() === frame;
+      } catch {
+        return false; // Node asks a frame something else
+      }
     });
   });
 }
@@ -143,13 +147,7 @@ function holds(frame: Frame): boolean {
 
 type Enter = <A, B, R>(frame: Frame | undefined, fn: (a: A, b: B) => R, a: A, b: B) => R;
 
-function enterFrom<A, B, R>(
-  resource: AsyncResource,
-  frame: Frame | undefined,
-  fn: (a: A, b: B) => R,
-  a: A,
-  b: B,
-): R {
+function enterFrom<A, B, R>(resource: AsyncResource, frame: Frame | undefined, fn: (a: A, b: B) => R, a: A, b: B): R {
   const keeper = resource as unknown as Keeper;
   if (keptUnder === undefined || !isAlone(keeper[keptUnder]))
     return resource.runInAsyncScope(enterHere as typeof enterHere<A, B, R>, null, frame, fn, a, b);

@@ -138,6 +138,13 @@ describe("exit codes", () => {
     assert.deepEqual(await runFile(program("exit-codes.ts"), ["done"]), { code: 0, stdout: "", stderr: "" });
   });
 
+  test("R2c a program with many timeouts behind it lives until it is done, and no longer", async () => {
+    for (const then of ["ends", "sleeps"]) {
+      const ended = await runFile(program("many-timeouts.ts"), [then]);
+      assert.deepEqual(ended, { code: 0, stdout: "done", stderr: "" }, then);
+    }
+  });
+
   test("R2c a program whose main fails exits with 1, and prints the error once with its cause", async () => {
     const { code, stderr } = await runFile(program("exit-codes.ts"), ["failed"]);
     assert.equal(code, 1);

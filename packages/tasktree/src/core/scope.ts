@@ -302,7 +302,13 @@ export class ScopeNode implements Linked<ScopeNode>, AlarmOwner, Scope {
 
   /** Whether nobody has it, nothing runs in it, and nothing was done to it: who comes next would not find a trace. */
   get pristine(): boolean {
-    return !this.isHandedOut && this.force === undefined && this.waits === undefined && this.#alarms === undefined && this.#rare === undefined;
+    return (
+      !this.isHandedOut &&
+      this.force === undefined &&
+      this.waits === undefined &&
+      this.#alarms === undefined &&
+      this.#rare === undefined
+    );
   }
 
   // --- cancelling

@@ -131,7 +131,7 @@ export const ofCombine: readonly Mutation[] = [
   {
     clause: "B1a",
     file: "packages/tasktree/src/core/scope.ts",
-    find: "!this.isHandedOut && this.force",
+    find: "!this.isHandedOut &&\n      this.force",
     replace: "this.force",
   },
   {

@@ -954,8 +954,8 @@ export const ofTheCore: readonly Mutation[] = [
   {
     clause: "X1a",
     file: "packages/tasktree/src/core/current.ts",
-    find: 'enterFrom(new AsyncResource("tasktree"), frame,',
-    replace: "enterFrom(loaded, frame,",
+    find: 'enterFrom(new AsyncResource("tasktree", executionAsyncId()), frame',
+    replace: "enterFrom(loaded, frame",
   },
   {
     clause: "X1a",

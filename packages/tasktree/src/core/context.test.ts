@@ -178,6 +178,15 @@ test("X1a what a child stores reaches neither its siblings nor its spawner, with
   });
 });
 
+test("X1a the default of another library's store is seen in everything that enters a context", async () => {
+  const other = new AsyncLocalStorage<string>({ defaultValue: "default" });
+  const outside = other.getStore(); // undefined on a runtime that has no defaults
+  await virtually(async () => {
+    await seenEverywhere(outside, () => other.getStore());
+    await other.run("inside", () => seenEverywhere("inside", () => other.getStore()));
+  });
+});
+
 test("X1a what another library switches off, leaves or captures in a task takes nothing of ours away", async () => {
   await virtually(async () => {
     const local = new TaskLocal({ default: "none" });

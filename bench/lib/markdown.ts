@@ -67,7 +67,6 @@ function measure(target: Target, { rows }: Measured): Ratio | undefined {
   const row = rows.get(target.scenario)?.find(({ peer }) => peer === target.peer);
   if (row === undefined) return undefined;
   if (target.figure === "held") return row.heldBytes === null ? undefined : constant(row.heldBytes, row.rounds);
-  if (target.figure === "peakRss") return constant(row.peakRssMb, row.rounds);
   if (target.over !== undefined && "peer" in target.over) {
     return (target.figure === "wall" ? row.wallRatios : row.ratios)[target.over.peer];
   }

@@ -32,7 +32,7 @@ export function sleepUntil(deadline: number): Promise<void> {
   } catch (error) {
     return Promise.reject(error);
   }
-  return sleepIn(node, deadline);
+  return sleepIn(node, deadline, node.root.clock.now());
 }
 
 /**
@@ -54,14 +54,15 @@ export function sleep(ms: number): Promise<void> {
   } catch (error) {
     return Promise.reject(error);
   }
-  return sleepIn(node, node.root.clock.now() + ms);
+  const now = node.root.clock.now();
+  return sleepIn(node, now + ms, now);
 }
 
-function sleepIn(node: ScopeNode, deadline: number): Promise<void> {
+function sleepIn(node: ScopeNode, deadline: number, now: number): Promise<void> {
   const refusal = refused(node);
   if (refusal !== undefined) return refusal;
   const { clock } = node.root;
-  if (deadline <= clock.now()) return passed(undefined, node);
+  if (deadline <= now) return passed(undefined, node);
   const wait = new Wait(undefined, node, deadline === Infinity ? timeless : undefined);
   clock.sleep(wait, deadline);
   return wait.promise as Promise<void>;

@@ -8,6 +8,7 @@
 import {
   outcomeNow,
   passed,
+  promiseTry,
   refusedIntake,
   spawnChild,
   Turns,
@@ -92,18 +93,21 @@ class Single<T, R, E> implements Child {
 
   /** What is given or thrown at once takes the step that a promise takes: ties go in list order. */
   run(): Promise<R> {
-    try {
-      const given = this.#work.call(this.#item, this.#index);
-      return given instanceof Promise ? given : Promise.resolve(given);
-    } catch (error) {
-      return Promise.reject(error);
-    }
+    return promiseTry(callItem<R>, this);
+  }
+
+  call(): R | PromiseLike<R> {
+    return this.#work.call(this.#item, this.#index);
   }
 
   taskEnded(task: Task): void {
     if (task.status === "ok") this.#work.done(this.#entry, (outcomeNow(task) as { value: Awaited<R> }).value);
     else if (task.status === "cancelled") failForGap(this.#group, task);
   }
+}
+
+function callItem<R>(single: { call(): R | PromiseLike<R> }): R | PromiseLike<R> {
+  return single.call();
 }
 
 export class Slots<T, R, E> implements Waitable {

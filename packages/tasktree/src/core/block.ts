@@ -25,7 +25,10 @@ export function promiseOf(given: unknown): Promise<unknown> | undefined {
   return native ? given : new Promise((resolve) => resolve(given));
 }
 
-/** What `fn(arg)` gives or throws, as a native promise. */
+/**
+ * What `fn(arg)` gives or throws, as a native promise. As `Promise.try`, but a native promise is given as it is: one with handlers
+ * keeps them, and no step is lost. Not a checkpoint.
+ */
 export function promiseTry<A, T>(fn: (arg: A) => T | PromiseLike<T>, arg: A): Promise<T> {
   try {
     const given = fn(arg);

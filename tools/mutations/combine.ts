@@ -215,8 +215,8 @@ export const ofCombine: readonly Mutation[] = [
   {
     clause: "B1a",
     file: "packages/tasktree/src/combine/slots.ts",
-    find: "      return given instanceof Promise ? given : Promise.resolve(given);",
-    replace: "      return given as Promise<R>;",
+    find: "    return promiseTry(callItem<R>, this);",
+    replace: "    return this.call() as Promise<R>;",
   },
   {
     clause: "B1a",

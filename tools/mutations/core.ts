@@ -514,10 +514,10 @@ export const ofTheCore: readonly Mutation[] = [
   },
   {
     clause: "C3c",
-    file: "packages/tasktree/src/core/cancel-scope.ts",
-    find: "(scope) => runScope<BlockNode, T | undefined>(scope, fn),\n  );\n}\n\n/** A node",
+    file: "packages/tasktree/src/core/block.ts",
+    find: "    const promise = enter(this.frame, callBlock<T>, fn, this);",
     replace:
-      "(scope) => runScope<BlockNode, T | undefined>(scope, scope.freshlyCut ? () => Promise.reject(scope.force!.error) : fn),\n  );\n}\n\n/** A node",
+      "    const promise = enter(this.frame, callBlock<T>, this.freshlyCut ? () => Promise.reject(this.force!.error) : fn, this);",
   },
   {
     clause: "C4a",
@@ -996,8 +996,8 @@ export const ofTheCore: readonly Mutation[] = [
   {
     clause: "D3",
     file: "packages/tasktree/src/timeouts.ts",
-    find: "return this.#bound.fails ? ",
-    replace: "return !this.#bound.fails ? ",
+    find: "return this.#bounded.bound.fails ? ",
+    replace: "return !this.#bounded.bound.fails ? ",
   },
   {
     clause: "D1",

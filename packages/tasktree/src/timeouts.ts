@@ -1,9 +1,9 @@
 /** Time: pauses and deadlines, each made of the one before. */
 import { checkDeadline, checkFunction, checkMilliseconds } from "./core/check.ts";
-import { BlockNode, leaveScope, leavingWith, notOpened, runScope } from "./core/block.ts";
+import { BlockNode, inScope, leaveScope, leavingWith } from "./core/block.ts";
 import { checkLiving } from "./core/cancel-scope.ts";
 import { passed, refused } from "./core/checkpoint.ts";
-import { currentFrame, here, hereIn, type Locals } from "./core/current.ts";
+import { here, type Locals } from "./core/current.ts";
 import type { Scope, ScopeNode } from "./core/scope.ts";
 import { timeless, Wait } from "./core/wait-list.ts";
 import { brief, isObject, suppress, TimeoutError, WorkCancelledError } from "./errors.ts";
@@ -76,7 +76,7 @@ function sleepIn(node: ScopeNode, deadline: number, now: number): Promise<void> 
  * @throws {RangeError} If `deadline` is NaN.
  */
 export function moveOnAt<T>(deadline: number, fn: (scope: Scope) => T | PromiseLike<T>): Promise<T | undefined> {
-  return bounded(moveOn, "at", deadline, fn);
+  return inScope<Scope, T | undefined, Bounded>(openBounded, fn, { bound: moveOn, word: "at", time: deadline });
 }
 
 /**
@@ -95,12 +95,12 @@ export function moveOnAt<T>(deadline: number, fn: (scope: Scope) => T | PromiseL
  * ```
  */
 export function moveOnAfter<T>(ms: number, fn: (scope: Scope) => T | PromiseLike<T>): Promise<T | undefined> {
-  return bounded(moveOn, "after", ms, fn);
+  return inScope<Scope, T | undefined, Bounded>(openBounded, fn, { bound: moveOn, word: "after", time: ms });
 }
 
 /** As {@link failAfter}, with an absolute deadline on the run's clock. */
 export function failAt<T>(deadline: number, fn: (scope: Scope) => T | PromiseLike<T>): Promise<T> {
-  return bounded(fail, "at", deadline, fn);
+  return inScope(openBounded, fn, { bound: fail, word: "at", time: deadline });
 }
 
 /**
@@ -123,7 +123,7 @@ export function failAt<T>(deadline: number, fn: (scope: Scope) => T | PromiseLik
  * ```
  */
 export function failAfter<T>(ms: number, fn: (scope: Scope) => T | PromiseLike<T>): Promise<T> {
-  return bounded(fail, "after", ms, fn);
+  return inScope(openBounded, fn, { bound: fail, word: "after", time: ms });
 }
 
 /** A kind of bound: its calls, as errors name them, and whether it fails when the time is over. */
@@ -136,54 +136,42 @@ interface Bound {
 const moveOn: Bound = { at: "move on at a time", after: "move on after a time", fails: false };
 const fail: Bound = { at: "fail at a time", after: "fail after a time", fails: true };
 
-type Word = "at" | "after";
-
-function bounded<T>(bound: Bound, word: Word, time: number, fn: (scope: Scope) => T | PromiseLike<T>): Promise<T> {
-  const frame = currentFrame();
-  const parent = hereIn(frame);
-  let scope: DeadlineNode;
-  try {
-    scope = open(bound, word, time, fn, parent, frame?.locals);
-  } catch (error) {
-    return notOpened(error, parent);
-  }
-  return runScope<DeadlineNode, T>(scope, fn);
+interface Bounded {
+  readonly bound: Bound;
+  readonly word: "at" | "after";
+  /** On the run's clock, or in milliseconds from now. */
+  readonly time: number;
 }
 
-function open(
-  bound: Bound,
-  word: Word,
-  time: number,
-  fn: { readonly name: string },
+function openBounded(
   parent: ScopeNode,
   locals: Locals | undefined,
+  fn: { readonly name: string },
+  bounded: Bounded,
 ): DeadlineNode {
+  const { bound, word, time } = bounded;
   if (word === "after") checkMilliseconds(bound.fails ? "failAfter" : "moveOnAfter", time, parent);
   checkFunction(bound[word], fn, parent);
   const now = parent.root.clock.now();
   const deadline = word === "after" ? now + time : time;
   checkDeadline(deadline, parent);
   checkLiving("open a scope", parent);
-  const scope = new DeadlineNode(bound, word, time, fn.name, parent, locals);
+  const scope = new DeadlineNode(bounded, fn.name, parent, locals);
   if (deadline !== Infinity) scope.setDeadline(deadline, now);
   return scope;
 }
 
 /** A scope with a deadline, and what to make of its end. */
 class DeadlineNode extends BlockNode {
-  readonly #bound: Bound;
-  readonly #word: Word;
-  readonly #time: number;
+  readonly #bounded: Bounded;
 
-  constructor(bound: Bound, word: Word, time: number, name: string, parent: ScopeNode, locals: Locals | undefined) {
+  constructor(bounded: Bounded, name: string, parent: ScopeNode, locals: Locals | undefined) {
     super("scope", parent, parent.root, locals, name === "" ? undefined : name);
-    this.#bound = bound;
-    this.#word = word;
-    this.#time = time;
+    this.#bounded = bounded;
   }
 
   override leave(ok: boolean, value: unknown): unknown {
-    return this.#bound.fails ? this.#leaveInTime(ok, value) : leaveScope(this, ok, value);
+    return this.#bounded.bound.fails ? this.#leaveInTime(ok, value) : leaveScope(this, ok, value);
   }
 
   #leaveInTime(ok: boolean, given: unknown): unknown {
@@ -207,7 +195,8 @@ class DeadlineNode extends BlockNode {
   }
 
   #timeout(): TimeoutError {
-    const message = `Timed out ${this.#word} ${this.#time} ms: '${this.path}'`;
+    const { word, time } = this.#bounded;
+    const message = `Timed out ${word} ${time} ms: '${this.path}'`;
     return new TimeoutError(message, { deadline: this.deadline, cause: this.own!.error });
   }
 }

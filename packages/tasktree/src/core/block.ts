@@ -3,10 +3,24 @@ import { brief, isCancelled, isObject, suppress, WorkCancelledError } from "../e
 import { passed, refused } from "./checkpoint.ts";
 import { failuresIn, isCancellation } from "./classify.ts";
 import { currentFrame, enter, here, hereIn, type Locals } from "./current.ts";
-import { ScopeNode } from "./scope.ts";
+import { ScopeNode, type Scope } from "./scope.ts";
+
+/** What runs in a scope, and is given it, or what may be seen of it. */
+export type Block<S, T> = (scope: S) => T | PromiseLike<T>;
 
 /** A scope that a block runs in. */
 export class BlockNode extends ScopeNode {
+  /**
+   * Runs `fn(scope)` inside, closes what was opened there and left, and leaves the scope: gives or throws what that does.
+   *
+   * Without an async function, and without closures: what is registered inside a scope is called inside, and finds it there.
+   */
+  run<T>(fn: Block<Scope, T>): Promise<T> {
+    const promise = enter(this.frame, callBlock<T>, fn, this);
+    this.handle = promise;
+    return promise;
+  }
+
   /** The block has ended, and what was opened inside: ends the scope, and gives its value or throws. */
   leave(ok: boolean, value: unknown): unknown {
     return leaveScope(this, ok, value);
@@ -45,26 +59,26 @@ export function pauseAfter(scope: ScopeNode): Promise<void> | undefined {
 
 function ignore(): void {}
 
-/** Opens a scope where the running code is, and runs something in it; what goes wrong on opening rejects. */
-export function inScope<S extends ScopeNode, T>(
-  open: (parent: ScopeNode, locals: Locals | undefined) => S,
-  run: (scope: S) => Promise<T>,
+interface Runs<S> {
+  run<T>(fn: Block<S, T>): Promise<T>;
+}
+
+/** Opens a scope where the running code is, and runs `fn` in it; what goes wrong on opening rejects. */
+export function inScope<S, T, O>(
+  open: (parent: ScopeNode, locals: Locals | undefined, fn: Block<S, T>, options: O) => Runs<S>,
+  fn: Block<S, T>,
+  options: O,
 ): Promise<T> {
   const frame = currentFrame(); // looked up once: each look costs a part of what a scope does
   const parent = hereIn(frame);
-  let scope: S;
+  let scope: Runs<S>;
   try {
-    scope = open(parent, frame?.locals);
+    scope = open(parent, frame?.locals, fn, options);
   } catch (error) {
-    return notOpened(error, parent);
+    // Code that a cancelled scope has left behind must not spin: it is told as by a checkpoint.
+    return (error === parent.force?.error ? refused(parent) : undefined) ?? Promise.reject(error);
   }
-  return run(scope);
-}
-
-/** What a call rejects with that could not open its scope in `parent`. */
-export function notOpened(error: unknown, parent: ScopeNode): Promise<never> {
-  // Code that a cancelled scope has left behind must not spin: it is told as by a checkpoint.
-  return (error === parent.force?.error ? refused(parent) : undefined) ?? Promise.reject(error);
+  return scope.run(fn);
 }
 
 /**
@@ -99,18 +113,7 @@ export function quietThen<A, B>(
   return derived;
 }
 
-/**
- * Runs `fn(scope)` inside it, closes what was opened there and left, and leaves the scope: gives or throws what that does.
- *
- * Without an async function, and without closures: what is registered inside a scope is called inside, and finds it there.
- */
-export function runScope<S extends BlockNode, T>(scope: S, fn: (scope: S) => T | PromiseLike<T>): Promise<T> {
-  const promise = enter(scope.frame, callBlock<S, T>, fn, scope);
-  scope.handle = promise;
-  return promise;
-}
-
-function callBlock<S, T>(fn: (scope: S) => T | PromiseLike<T>, scope: S): Promise<T> {
+function callBlock<T>(fn: Block<Scope, T>, scope: BlockNode): Promise<T> {
   return promiseTry(fn, scope).then(blockReturned, blockThrew) as Promise<T>;
 }
 

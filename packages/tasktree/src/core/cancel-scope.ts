@@ -7,7 +7,7 @@ import {
   checkOptions,
   within,
 } from "./check.ts";
-import { BlockNode, inScope, runScope } from "./block.ts";
+import { BlockNode, inScope } from "./block.ts";
 import type { Locals } from "./current.ts";
 import type { Scope, ScopeKind, ScopeNode, ScopeSettings } from "./scope.ts";
 import { linkSignal } from "./signal-bridge.ts";
@@ -47,17 +47,21 @@ export function withCancelScope<T>(
   fn: (scope: Scope) => T | PromiseLike<T>,
   options: CancelScopeOptions = {},
 ): Promise<T | undefined> {
-  return inScope(
-    (parent, locals) => {
-      checkFunction("open a cancel scope", fn, parent);
-      return openScope("scope", options, parent, locals);
-    },
-    (scope) => runScope<BlockNode, T | undefined>(scope, fn),
-  );
+  return inScope<Scope, T | undefined, CancelScopeOptions>(openCancelScope, fn, options);
+}
+
+function openCancelScope(
+  parent: ScopeNode,
+  locals: Locals | undefined,
+  fn: unknown,
+  options: CancelScopeOptions,
+): BlockNode {
+  checkFunction("open a cancel scope", fn, parent);
+  return openScope("scope", options, parent, locals);
 }
 
 /** A node below the running code's, its options checked and put in force. */
-export function openScope(
+function openScope(
   kind: ScopeKind,
   options: CancelScopeOptions & ScopeSettings,
   parent: ScopeNode,
@@ -106,13 +110,18 @@ export function settle<S extends ScopeNode>(scope: S, options: CancelScopeOption
  * @throws {RangeError} If `timeout` is missing, NaN or negative.
  */
 export function shield<T>(fn: () => T | PromiseLike<T>, options: { readonly timeout: number }): Promise<T> {
-  return inScope(
-    (parent, locals) => {
-      checkFunction("shield", fn, parent);
-      return openScope("shield", { shield: checkedTimeout(options, parent) }, parent, locals);
-    },
-    (scope) => runScope(scope, () => fn()),
-  );
+  const block = typeof fn === "function" ? () => fn() : fn; // it is not given the scope
+  return inScope(openShield, block, options);
+}
+
+function openShield(
+  parent: ScopeNode,
+  locals: Locals | undefined,
+  fn: unknown,
+  options: { readonly timeout: number },
+): BlockNode {
+  checkFunction("shield", fn, parent);
+  return openScope("shield", { shield: checkedTimeout(options, parent) }, parent, locals);
 }
 
 function checkedTimeout(options: { readonly timeout?: unknown } | undefined, node: ScopeNode): number {

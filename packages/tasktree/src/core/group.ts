@@ -203,12 +203,18 @@ export class GroupNode extends ScopeNode implements OpenTaskGroup {
 
   // --- the end
 
+  run<T>(fn: (group: TaskGroup) => T | PromiseLike<T>): Promise<T> {
+    const promise = this.#runBlock(fn);
+    this.handle = promise;
+    return promise;
+  }
+
   /**
    * Runs its block, waits for everybody, then gives the block's value or throws (rule K12).
    *
    * One function: each async one more costs as much as starting a child.
    */
-  async runBlock<T>(fn: (group: TaskGroup) => T | PromiseLike<T>): Promise<T> {
+  async #runBlock<T>(fn: (group: TaskGroup) => T | PromiseLike<T>): Promise<T> {
     let ok = true;
     let value: unknown;
     try {

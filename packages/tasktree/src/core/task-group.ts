@@ -95,17 +95,17 @@ export function withTaskGroup<T>(
   fn: (group: TaskGroup) => T | PromiseLike<T>,
   options: TaskGroupOptions = {},
 ): Promise<T> {
-  return inScope(
-    (parent, locals) => {
-      checkFunction("open a task group", fn, parent);
-      return openGroup(parent, locals, options, false);
-    },
-    (group) => {
-      const promise = group.runBlock(fn);
-      group.handle = promise;
-      return promise;
-    },
-  );
+  return inScope(openBlockGroup, fn, options);
+}
+
+function openBlockGroup(
+  parent: ScopeNode,
+  locals: Locals | undefined,
+  fn: unknown,
+  options: TaskGroupOptions,
+): GroupNode {
+  checkFunction("open a task group", fn, parent);
+  return openGroup(parent, locals, options, false);
 }
 
 /**

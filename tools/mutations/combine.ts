@@ -35,32 +35,32 @@ export const ofCombine: readonly Mutation[] = [
   {
     clause: "B1b",
     file: "packages/tasktree/src/combine/contest.ts",
-    find: "watchEnd(currentTask()!, winner);",
+    find: "watchEnd(currentTask()!, this.#winner);",
     replace: "",
   },
   {
     clause: "B1c",
     file: "packages/tasktree/src/combine/contest.ts",
-    find: "if (winner !== undefined) return lost?.(value);",
-    replace: "if (winner !== undefined) return undefined;",
+    find: "if (this.#winner !== undefined) return this.#lost?.(value);",
+    replace: "if (this.#winner !== undefined) return undefined;",
   },
   {
     clause: "B1c",
     file: "packages/tasktree/src/combine/contest.ts",
-    find: "if (winner === undefined || wasCut()) throw error;",
-    replace: "if (winner === undefined) throw error;",
+    find: "if (this.#winner === undefined || wasCut()) throw error;",
+    replace: "if (this.#winner === undefined) throw error;",
   },
   {
     clause: "B1d",
     file: "packages/tasktree/src/combine/contest.ts",
-    find: "if (winner === undefined || wasCut()) throw error;",
+    find: "if (this.#winner === undefined || wasCut()) throw error;",
     replace: "throw error;",
   },
   {
     clause: "B1d",
     file: "packages/tasktree/src/combine/race.ts",
-    find: "racers.forEach((job, at) =>",
-    replace: "racers.toReversed().forEach((job, at) =>",
+    find: "this.#jobs.forEach((job, at) =>",
+    replace: "this.#jobs.toReversed().forEach((job, at) =>",
   },
   {
     clause: "B1e",
@@ -101,14 +101,14 @@ export const ofCombine: readonly Mutation[] = [
   {
     clause: "B1f",
     file: "packages/tasktree/src/combine/any.ts",
-    find: "list, limit, entrant)",
-    replace: "list, Infinity, entrant)",
+    find: "this.#limit, entrant)",
+    replace: "Infinity, entrant)",
   },
   {
     clause: "B1f",
     file: "packages/tasktree/src/combine/contest.ts",
-    find: "watchEnd(currentTask()!, winner);",
-    replace: 'group.cancel("it is decided");',
+    find: "watchEnd(currentTask()!, this.#winner);",
+    replace: 'this.#group.cancel("it is decided");',
   },
   {
     clause: "B1g",
@@ -167,8 +167,8 @@ export const ofCombine: readonly Mutation[] = [
   {
     clause: "B1c",
     file: "packages/tasktree/src/combine/children.ts",
-    find: "await both(error, cleanUp);",
-    replace: "void cleanUp();",
+    find: "await both(error, () => what.cleanUp());",
+    replace: "void what.cleanUp();",
   },
   {
     clause: "X1a",
@@ -263,8 +263,8 @@ export const ofCombine: readonly Mutation[] = [
   {
     clause: "K14b",
     file: "packages/tasktree/src/combine/children.ts",
-    find: "if (own === undefined || whole()) return give();",
-    replace: "return give();",
+    find: "if (own === undefined || what.isWhole()) return what.give();",
+    replace: "return what.give();",
   },
   {
     clause: "K14b",
@@ -275,7 +275,7 @@ export const ofCombine: readonly Mutation[] = [
   {
     clause: "K6b",
     file: "packages/tasktree/src/combine/children.ts",
-    find: "own === undefined || whole()",
+    find: "own === undefined || what.isWhole()",
     replace: "own === undefined",
   },
   {
@@ -317,14 +317,14 @@ export const ofCombine: readonly Mutation[] = [
   {
     clause: "B1c",
     file: "packages/tasktree/src/combine/contest.ts",
-    find: "return lost?.(value);",
-    replace: "return void lost?.(value);",
+    find: "return this.#lost?.(value);",
+    replace: "return void this.#lost?.(value);",
   },
   {
     clause: "B1d",
     file: "packages/tasktree/src/combine/contest.ts",
-    find: "promiseTry(job, undefined).then(won, threw)",
-    replace: "Promise.resolve(job()).then(won, threw)",
+    find: "promiseTry(job, undefined).then(this.#gave, this.#threw)",
+    replace: "Promise.resolve(job()).then(this.#gave, this.#threw)",
   },
   {
     clause: "B1a",

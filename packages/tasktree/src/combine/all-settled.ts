@@ -1,6 +1,6 @@
 import { checkOptions } from "../errors.ts";
-import type { Outcome } from "../lowlevel.ts";
-import { attemptAll, outcomeOf } from "./children.ts";
+import type { Outcome, TaskGroup } from "../lowlevel.ts";
+import { attemptAll, outcomeOf, type Combining } from "./children.ts";
 import { checkLimit, listed, type Job, type JobRecord, type Jobs } from "./functions.ts";
 
 export interface AllSettledOptions {
@@ -47,16 +47,37 @@ export function allSettled(jobs: Jobs<unknown> | JobRecord, options: AllSettledO
     const { limit = Infinity } = options;
     checkLimit("allSettled", limit);
     const { list, inShape } = listed<PromiseSettledResult<unknown>>("allSettled", jobs);
-    let outcomes: Outcome<unknown>[] = [];
-    return outcomeOf(
-      async (group) => (outcomes = await attemptAll("allSettled", group, list, limit)),
-      () => !outcomes.includes(undefined as never),
-      () => inShape(outcomes.map(settled)),
-      () => undefined,
-    );
+    return outcomeOf(new Settling(list, limit, inShape));
   } catch (error) {
     return Promise.reject(error);
   }
+}
+
+class Settling<S> implements Combining<S> {
+  readonly #jobs: Jobs<unknown>;
+  readonly #limit: number;
+  readonly #inShape: (results: PromiseSettledResult<unknown>[]) => S;
+  #outcomes: Outcome<unknown>[] = [];
+
+  constructor(jobs: Jobs<unknown>, limit: number, inShape: (results: PromiseSettledResult<unknown>[]) => S) {
+    this.#jobs = jobs;
+    this.#limit = limit;
+    this.#inShape = inShape;
+  }
+
+  async start(group: TaskGroup): Promise<void> {
+    this.#outcomes = await attemptAll("allSettled", group, this.#jobs, this.#limit);
+  }
+
+  isWhole(): boolean {
+    return !this.#outcomes.includes(undefined as never);
+  }
+
+  give(): S {
+    return this.#inShape(this.#outcomes.map(settled));
+  }
+
+  cleanUp(): void {}
 }
 
 function settled<T>(outcome: Outcome<T>): PromiseSettledResult<T> {

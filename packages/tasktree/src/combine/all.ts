@@ -1,7 +1,8 @@
 import { checkOptions } from "../errors.ts";
-import { outcomeOf } from "./children.ts";
+import { outcomeOf, type Combining } from "./children.ts";
 import { Room } from "./feed.ts";
 import { checkJob, checkLimit, listed, nameOf, type Job, type JobRecord, type Jobs } from "./functions.ts";
+import type { TaskGroup } from "../lowlevel.ts";
 import { Slots, type Work } from "./slots.ts";
 
 export interface AllOptions {
@@ -45,38 +46,63 @@ export function all(jobs: Jobs<unknown> | JobRecord, options: AllOptions = {}): 
     const { limit = Infinity } = options;
     checkLimit("all", limit);
     const { list, inShape } = listed("all", jobs);
-    return values(list, limit, inShape);
+    return outcomeOf(new All(list, limit, inShape));
   } catch (error) {
     return Promise.reject(error);
   }
 }
 
-function values<S>(jobs: Jobs<unknown>, limit: number, inShape: (values: unknown[]) => S): Promise<S> {
-  const results: unknown[] = [];
-  let running = 0;
-  const room = new Room("all", limit);
-  let slots: Slots<Job<unknown>, unknown, number> | undefined;
-  const work: Work<Job<unknown>, unknown, number> = {
-    what: "all",
-    limit,
-    room,
-    nameOf: (job, at) => nameOf("all", job, at),
-    enter(job, at) {
-      checkJob("all", at, job);
-      running++;
-      return results.push(undefined) - 1;
-    },
-    call: (job) => job(),
-    done(at, value) {
-      results[at] = value;
-      running--;
-      room.leave();
-    },
-  };
-  return outcomeOf(
-    (group) => (slots = new Slots(group, jobs, work)).start(),
-    () => running === 0 && slots!.exhausted,
-    () => inShape(results),
-    () => slots?.close(),
-  );
+class All<S> implements Combining<S>, Work<Job<unknown>, unknown, number> {
+  readonly what = "all";
+  readonly limit: number;
+  readonly room: Room;
+  readonly #jobs: Jobs<unknown>;
+  readonly #inShape: (values: unknown[]) => S;
+  readonly #results: unknown[] = [];
+  #running = 0;
+  #slots: Slots<Job<unknown>, unknown, number> | undefined = undefined;
+
+  constructor(jobs: Jobs<unknown>, limit: number, inShape: (values: unknown[]) => S) {
+    this.#jobs = jobs;
+    this.limit = limit;
+    this.room = new Room("all", limit);
+    this.#inShape = inShape;
+  }
+
+  nameOf(job: Job<unknown>, at: number): string {
+    return nameOf("all", job, at);
+  }
+
+  enter(job: Job<unknown>, at: number): number {
+    checkJob("all", at, job);
+    this.#running++;
+    return this.#results.push(undefined) - 1;
+  }
+
+  call(job: Job<unknown>): unknown {
+    return job();
+  }
+
+  done(at: number, value: unknown): void {
+    this.#results[at] = value;
+    this.#running--;
+    this.room.leave();
+  }
+
+  start(group: TaskGroup): Promise<void> | undefined {
+    this.#slots = new Slots(group, this.#jobs, this);
+    return this.#slots.start();
+  }
+
+  isWhole(): boolean {
+    return this.#running === 0 && this.#slots!.exhausted;
+  }
+
+  give(): S {
+    return this.#inShape(this.#results);
+  }
+
+  cleanUp(): void {
+    this.#slots?.close();
+  }
 }

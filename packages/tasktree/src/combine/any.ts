@@ -1,7 +1,7 @@
 import { brief, checkOptions } from "../errors.ts";
-import type { Outcome } from "../lowlevel.ts";
-import { attemptAll } from "./children.ts";
-import { contest, type OnLoser } from "./contest.ts";
+import type { Outcome, TaskGroup } from "../lowlevel.ts";
+import { attemptAll, outcomeOf } from "./children.ts";
+import { Contest, type OnLoser } from "./contest.ts";
 import { checkLimit, checkOnLoser, listOf, type Job } from "./functions.ts";
 
 export interface AnyOptions<T> {
@@ -54,16 +54,31 @@ export function any<T>(jobs: Iterable<Job<T>>, options: AnyOptions<T> = {}): Pro
   } catch (error) {
     return Promise.reject(error);
   }
-  let outcomes: Outcome<unknown>[] = [];
-  return contest<T>(
-    onLoser,
-    () => noneGaveAValue(outcomes),
-    (group, entrant) => {
-      group.spawn(async function tryAll() {
-        outcomes = await attemptAll("any", group, list, limit, entrant);
-      });
-    },
-  );
+  return outcomeOf(new Any(list, limit, onLoser));
+}
+
+class Any<T> extends Contest<T> {
+  readonly #jobs: readonly Job<T>[];
+  readonly #limit: number;
+  #outcomes: Outcome<unknown>[] = [];
+
+  constructor(jobs: readonly Job<T>[], limit: number, onLoser: OnLoser<T> | undefined) {
+    super(onLoser);
+    this.#jobs = jobs;
+    this.#limit = limit;
+  }
+
+  override startAll(group: TaskGroup): void {
+    const entrant = (job: Job<T>) => () => this.enter(job);
+    const tryAll = async (): Promise<void> => {
+      this.#outcomes = await attemptAll("any", group, this.#jobs, this.#limit, entrant);
+    };
+    group.spawn(tryAll);
+  }
+
+  override none(): AggregateError {
+    return noneGaveAValue(this.#outcomes);
+  }
 }
 
 function noneGaveAValue(outcomes: readonly Outcome<unknown>[]): AggregateError {

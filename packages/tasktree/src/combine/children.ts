@@ -28,28 +28,35 @@ export function failForGap(group: TaskGroup, task: Task): void {
   group.trySpawn(() => Promise.reject((outcomeNow(task) as { error: unknown }).error));
 }
 
+/** What a combinator does in its group, and makes of how that has ended: an object, since closures cost as much as its children. */
+export interface Combining<T> {
+  /** The group's block. */
+  start(group: TaskGroup): unknown;
+  /** Whether nothing is missing, though the group was cancelled. */
+  isWhole(): boolean;
+  /** What it gives at the end of the group. */
+  give(): T;
+  /** Done before it rejects with what has failed the group. */
+  cleanUp(): unknown;
+}
+
 /**
- * Runs `block` with a group, and gives what `give` does at its end; if the group fails, `cleanUp` is done first.
+ * Runs a combinator in a group.
  *
- * A group that was left open when the scope around ended is cancelled then, and its failure is nobody's: if it is not `whole`, this
+ * A group that was left open when the scope around ended is cancelled then, and its failure is nobody's: if it is not whole, this
  * rejects with {@link WorkCancelledError}, which is not reported where nobody awaits it.
  *
  * As one step: an async function, and `quiet` around it, would cost as much as a child each.
  */
-export function outcomeOf<T>(
-  block: (group: TaskGroup) => unknown,
-  whole: () => boolean,
-  give: () => T,
-  cleanUp: () => unknown,
-): Promise<T> {
+export function outcomeOf<T>(what: Combining<T>): Promise<T> {
   let opened: ReturnType<typeof here> | undefined;
   const ended = withTaskGroup((group) => {
     opened = here();
-    return block(group);
+    return what.start(group);
   });
   const given = (): T => {
     const { own } = opened!;
-    if (own === undefined || whole()) return give();
+    if (own === undefined || what.isWhole()) return what.give();
     void promise.catch(ignore);
     throw new WorkCancelledError(`Group '${opened!.path}' was cancelled`, { cause: own.error });
   };
@@ -57,7 +64,7 @@ export function outcomeOf<T>(
     const own = opened?.own;
     if (own !== undefined && error instanceof WorkCancelledError && error.cause === own.error)
       void promise.catch(ignore);
-    await both(error, cleanUp);
+    await both(error, () => what.cleanUp());
     throw error;
   });
   return promise;

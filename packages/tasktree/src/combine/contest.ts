@@ -8,51 +8,68 @@ import {
   type Task,
   type TaskGroup,
 } from "../lowlevel.ts";
-import { outcomeOf } from "./children.ts";
+import type { Combining } from "./children.ts";
 import type { Job } from "./functions.ts";
 
 /** Gets the value of a function that has lost and still returned one. */
 export type OnLoser<T> = (value: T) => unknown;
 
 /**
- * Runs what `start` starts until one of the functions has given a value: that is what this gives, when the others were
- * cancelled and have ended. If none has, and nothing has failed the group, it rejects with what `none` makes.
- *
- * `entrant` makes of a function one that takes part. No async functions, here or there: each costs as much as an entrant.
+ * Functions of which the first value counts: that is what it gives, when the others were cancelled and have ended. If there
+ * is none, and nothing has failed the group, it throws what {@link none} makes.
  */
-export function contest<T>(
-  onLoser: OnLoser<T> | undefined,
-  none: () => unknown,
-  start: (group: TaskGroup, entrant: (job: Job<T>) => Job<unknown>) => void,
-): Promise<T> {
-  const lost = onLoser === undefined ? undefined : bound(onLoser);
-  let winner: Winner<T> | undefined;
+export abstract class Contest<T> implements Combining<T> {
+  readonly #lost: OnLoser<T> | undefined;
+  #group!: TaskGroup;
+  #winner: Winner<T> | undefined = undefined;
 
-  const gave = (value: T, group: TaskGroup): unknown => {
-    if (winner !== undefined) return lost?.(value);
-    winner = new Winner(value, group);
+  constructor(onLoser: OnLoser<T> | undefined) {
+    this.#lost = onLoser === undefined ? undefined : bound(onLoser);
+  }
+
+  start(group: TaskGroup): void {
+    this.#group = group;
+    this.startAll(group);
+  }
+
+  /** Starts children that {@link enter} the functions. */
+  protected abstract startAll(group: TaskGroup): void;
+
+  protected abstract none(): unknown;
+
+  /**
+   * Calls a function that takes part, in a task of its own. What is given or thrown at once takes the step that a promise takes:
+   * ties go in list order.
+   */
+  enter(job: Job<T>): Promise<unknown> {
+    return promiseTry(job, undefined).then(this.#gave, this.#threw);
+  }
+
+  readonly #gave = (value: T): unknown => {
+    if (this.#winner !== undefined) return this.#lost?.(value);
+    this.#winner = new Winner(value, this.#group);
     // At the end of this task: one that failed in the step before has ended by then, and has not failed in cleanup.
-    watchEnd(currentTask()!, winner);
+    watchEnd(currentTask()!, this.#winner);
     return undefined;
   };
-  const threw = (error: unknown): void => {
+
+  readonly #threw = (error: unknown): void => {
     // It has lost before it knew: no failed cleanup, but one result more than was asked for.
-    if (winner === undefined || wasCut()) throw error;
+    if (this.#winner === undefined || wasCut()) throw error;
   };
-  const decided = (): T => {
-    if (winner === undefined) throw none();
-    return winner.value;
-  };
-  return outcomeOf(
-    (group) => {
-      // What is given or thrown at once takes the step that a promise takes: ties go in list order.
-      const won = (value: T): unknown => gave(value, group);
-      start(group, (job) => () => promiseTry(job, undefined).then(won, threw));
-    },
-    () => winner !== undefined,
-    decided,
-    () => winner !== undefined && lost?.(winner.value),
-  );
+
+  isWhole(): boolean {
+    return this.#winner !== undefined;
+  }
+
+  give(): T {
+    if (this.#winner === undefined) throw this.none();
+    return this.#winner.value;
+  }
+
+  cleanUp(): unknown {
+    return this.#winner !== undefined && this.#lost?.(this.#winner.value);
+  }
 }
 
 /** The value that has decided it; told of the end of the task that gave it. */

@@ -1,7 +1,8 @@
 import { checkOptions, WorkCancelledError } from "../errors.ts";
-import { contest, type OnLoser } from "./contest.ts";
+import { outcomeOf } from "./children.ts";
+import { Contest, type OnLoser } from "./contest.ts";
 import { checkOnLoser, listOf, nameOf, type Job } from "./functions.ts";
-import { spawnChild, type Child, type EndWatcher, type Task } from "../lowlevel.ts";
+import { spawnChild, type Child, type EndWatcher, type Task, type TaskGroup } from "../lowlevel.ts";
 
 export interface RaceOptions<T> {
   /**
@@ -47,22 +48,37 @@ export function race<T>(jobs: Iterable<Job<T>>, options: RaceOptions<T> = {}): P
   } catch (error) {
     return Promise.reject(error);
   }
-  return contest(options.onLoser, noneLeft, (group, entrant) => {
-    racers.forEach((job, at) => spawnChild(group, new Racer(entrant(job), job, at)));
-  });
+  return outcomeOf(new Race(racers, options.onLoser));
+}
+
+class Race<T> extends Contest<T> {
+  readonly #jobs: readonly Job<T>[];
+
+  constructor(jobs: readonly Job<T>[], onLoser: OnLoser<T> | undefined) {
+    super(onLoser);
+    this.#jobs = jobs;
+  }
+
+  override startAll(group: TaskGroup): void {
+    this.#jobs.forEach((job, at) => spawnChild(group, new Racer(this, job, at)));
+  }
+
+  override none(): WorkCancelledError {
+    return new WorkCancelledError("Every function of the race was cancelled");
+  }
 }
 
 /** A function that takes part; its name is made if somebody asks. */
-class Racer implements Child {
+class Racer<T> implements Child {
   previousWatcher: EndWatcher | undefined = undefined;
   nextWatcher: EndWatcher | undefined = undefined;
   watched: Task | undefined = undefined;
-  readonly run: () => unknown;
-  readonly #job: Job<unknown>;
+  readonly #race: Race<T>;
+  readonly #job: Job<T>;
   readonly #at: number;
 
-  constructor(run: () => unknown, job: Job<unknown>, at: number) {
-    this.run = run;
+  constructor(ofRace: Race<T>, job: Job<T>, at: number) {
+    this.#race = ofRace;
     this.#job = job;
     this.#at = at;
   }
@@ -71,10 +87,10 @@ class Racer implements Child {
     return nameOf("race", this.#job, this.#at);
   }
 
-  /** What counts is what it has given: see {@link contest}. */
-  taskEnded(): void {}
-}
+  run(): unknown {
+    return this.#race.enter(this.#job);
+  }
 
-function noneLeft(): WorkCancelledError {
-  return new WorkCancelledError("Every function of the race was cancelled");
+  /** What counts is what it has given: see {@link Contest}. */
+  taskEnded(): void {}
 }

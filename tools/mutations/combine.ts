@@ -323,7 +323,7 @@ export const ofCombine: readonly Mutation[] = [
   {
     clause: "B1d",
     file: "packages/tasktree/src/combine/contest.ts",
-    find: "promiseTry(job, undefined).then(this.#gave, this.#threw)",
+    find: "promiseTry(call<T>, job).then(this.#gave, this.#threw)",
     replace: "Promise.resolve(job()).then(this.#gave, this.#threw)",
   },
   {

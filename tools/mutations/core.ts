@@ -12,7 +12,7 @@ export const ofTheCore: readonly Mutation[] = [
     clause: "K2a",
     file: "packages/tasktree/src/core/task.ts",
     find: "enter(this.frame, call, fn, arg);",
-    replace: "void Promise.resolve().then(() => enter(this, call, fn, arg));",
+    replace: "void Promise.resolve().then(() => enter(this.frame, call, fn, arg));",
   },
   {
     clause: "K3d",
@@ -210,7 +210,7 @@ export const ofTheCore: readonly Mutation[] = [
     clause: "K3a",
     file: "packages/tasktree/src/core/group.ts",
     find: "const cut = !ok && isCancellation(value, this);",
-    replace: "if (result.ok) this.cancel();\n    const cut = !ok && isCancellation(value, this);",
+    replace: "if (ok) this.cancel();\n    const cut = !ok && isCancellation(value, this);",
   },
   {
     clause: "K3b",
@@ -383,8 +383,20 @@ export const ofTheCore: readonly Mutation[] = [
   {
     clause: "K17",
     file: "packages/tasktree/src/core/block.ts",
-    find: "const native = given instanceof Promise && then === Promise.prototype.then;",
-    replace: "const native = given instanceof Promise;",
+    find: "given instanceof Promise && then === Promise.prototype.then && isPlain(given);",
+    replace: "given instanceof Promise && isPlain(given);",
+  },
+  {
+    clause: "K17",
+    file: "packages/tasktree/src/core/block.ts",
+    find: "then === Promise.prototype.then && isPlain(given);",
+    replace: "then === Promise.prototype.then;",
+  },
+  {
+    clause: "R6a",
+    file: "packages/tasktree/src/core/root.ts",
+    find: "(isLeft(at) || !reporters.has(at))",
+    replace: "!reporters.has(at)",
   },
   {
     clause: "C1a",
@@ -894,8 +906,8 @@ export const ofTheCore: readonly Mutation[] = [
   {
     clause: "X1a",
     file: "packages/tasktree/src/core/group.ts",
-    find: "new TaskNode(this, name, fn.name, currentFrame()?.locals, mode)",
-    replace: "new TaskNode(this, name, fn.name, this.locals, mode)",
+    find: "new TaskNode(this, name, nameOfFunction(fn), currentFrame()?.locals, mode)",
+    replace: "new TaskNode(this, name, nameOfFunction(fn), this.locals, mode)",
   },
   {
     clause: "X1b",
@@ -913,7 +925,7 @@ export const ofTheCore: readonly Mutation[] = [
     clause: "X3",
     file: "packages/tasktree/src/core/root.ts",
     find: "this.implicit ? undefined : this.node.frame, fn as",
-    replace: "this.implicit ? undefined : here(), fn as",
+    replace: "this.implicit ? undefined : here().frame, fn as",
   },
   {
     clause: "F1a",
@@ -992,12 +1004,6 @@ export const ofTheCore: readonly Mutation[] = [
     file: "packages/tasktree/src/timeouts.ts",
     find: "scope.setDeadline(deadline, now);",
     replace: "scope.setDeadline(deadline, -Infinity);",
-  },
-  {
-    clause: "D3",
-    file: "packages/tasktree/src/timeouts.ts",
-    find: "return this.#bounded.bound.fails ? ",
-    replace: "return !this.#bounded.bound.fails ? ",
   },
   {
     clause: "D1",

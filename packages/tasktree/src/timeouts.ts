@@ -1,5 +1,5 @@
 /** Time: pauses and deadlines, each made of the one before. */
-import { checkDeadline, checkFunction, checkMilliseconds } from "./core/check.ts";
+import { checkDeadline, checkFunction, checkMilliseconds, nameOfFunction } from "./core/check.ts";
 import { BlockNode, inScope, leaveScope, leavingWith } from "./core/block.ts";
 import { checkLiving } from "./core/cancel-scope.ts";
 import { passed, refused } from "./core/checkpoint.ts";
@@ -156,7 +156,7 @@ function openBounded(
   const deadline = word === "after" ? now + time : time;
   checkDeadline(deadline, parent);
   checkLiving("open a scope", parent);
-  const scope = new DeadlineNode(bounded, fn.name, parent, locals);
+  const scope = new DeadlineNode(bounded, nameOfFunction(fn), parent, locals);
   if (deadline !== Infinity) scope.setDeadline(deadline, now);
   return scope;
 }

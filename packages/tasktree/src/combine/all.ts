@@ -1,8 +1,8 @@
 import { checkOptions } from "../errors.ts";
+import type { TaskGroup } from "../lowlevel.ts";
 import { outcomeOf, type Combining } from "./children.ts";
 import { Room } from "./feed.ts";
 import { checkJob, checkLimit, listed, nameOf, type Job, type JobRecord, type Jobs } from "./functions.ts";
-import type { TaskGroup } from "../lowlevel.ts";
 import { Slots, type Work } from "./slots.ts";
 
 export interface AllOptions {

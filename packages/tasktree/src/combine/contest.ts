@@ -42,7 +42,7 @@ export abstract class Contest<T> implements Combining<T> {
    * ties go in list order.
    */
   enter(job: Job<T>): Promise<unknown> {
-    return promiseTry(job, undefined).then(this.#gave, this.#threw);
+    return promiseTry(call<T>, job).then(this.#gave, this.#threw);
   }
 
   readonly #gave = (value: T): unknown => {
@@ -70,6 +70,10 @@ export abstract class Contest<T> implements Combining<T> {
   cleanUp(): unknown {
     return this.#winner !== undefined && this.#lost?.(this.#winner.value);
   }
+}
+
+function call<T>(job: Job<T>): T | PromiseLike<T> {
+  return job();
 }
 
 /** The value that has decided it; told of the end of the task that gave it. */

@@ -1,8 +1,8 @@
 import { checkOptions, WorkCancelledError } from "../errors.ts";
+import { spawnChild, type Child, type EndWatcher, type Task, type TaskGroup } from "../lowlevel.ts";
 import { outcomeOf } from "./children.ts";
 import { Contest, type OnLoser } from "./contest.ts";
 import { checkOnLoser, listOf, nameOf, type Job } from "./functions.ts";
-import { spawnChild, type Child, type EndWatcher, type Task, type TaskGroup } from "../lowlevel.ts";
 
 export interface RaceOptions<T> {
   /**

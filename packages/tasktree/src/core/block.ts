@@ -1,4 +1,5 @@
 /** Running a block in a scope of its own, and leaving the scope (rule C5). */
+import { types } from "node:util";
 import { brief, isCancelled, isObject, suppress, WorkCancelledError } from "../errors.ts";
 import { passed, refused } from "./checkpoint.ts";
 import { failuresIn, isCancellation } from "./classify.ts";
@@ -29,14 +30,18 @@ export class BlockNode extends ScopeNode {
 
 /**
  * A native promise for what was given; undefined if that is not to be awaited. One with a `then` of its own may call us in
- * any context: it is wrapped.
+ * any context, that of a subclass may make anything of our call, and of what only looks like a promise it throws: they are wrapped.
  */
 export function promiseOf(given: unknown): Promise<unknown> | undefined {
   if (!isObject(given)) return undefined;
   const { then } = given as { then?: unknown };
   if (typeof then !== "function") return undefined;
-  const native = given instanceof Promise && then === Promise.prototype.then;
+  const native = given instanceof Promise && then === Promise.prototype.then && isPlain(given);
   return native ? given : new Promise((resolve) => resolve(given));
+}
+
+function isPlain(promise: Promise<unknown>): boolean {
+  return promise.constructor === Promise.prototype.constructor && types.isPromise(promise);
 }
 
 /**
@@ -46,7 +51,7 @@ export function promiseOf(given: unknown): Promise<unknown> | undefined {
 export function promiseTry<A, T>(fn: (arg: A) => T | PromiseLike<T>, arg: A): Promise<T> {
   try {
     const given = fn(arg);
-    return (promiseOf(given) as Promise<T> | undefined) ?? Promise.resolve(given);
+    return (promiseOf(given) as Promise<T> | undefined) ?? new Promise((resolve) => resolve(given));
   } catch (error) {
     return Promise.reject(error);
   }

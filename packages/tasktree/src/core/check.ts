@@ -31,6 +31,11 @@ export function checkName(name: unknown, parent: ScopeNode): void {
   }
 }
 
+/** A function's name, for a task or scope; a property of that name may be anything. */
+export function nameOfFunction({ name }: { readonly name: unknown }): string {
+  return typeof name === "string" ? name : "";
+}
+
 /** @throws {RangeError} If `ms` is not a number of milliseconds. */
 export function checkMilliseconds(what: string, ms: unknown, node: ScopeNode | undefined): asserts ms is number {
   if (isTime(ms)) return;

@@ -275,6 +275,9 @@ const longestTimer = 2 ** 31 - 1;
 /** After so many releases the next ones wait for a turn of the event loop, which costs as much as some of them. */
 const manyReleases = 32;
 
+/** Also where somebody puts his own in its place, for a test: the process would be held for ever. */
+const { setImmediate } = globalThis;
+
 class HostDriver implements ClockDriver {
   #timer: ReturnType<typeof setTimeout> | undefined = undefined;
   #alive = false;

@@ -286,6 +286,21 @@ test("X1a contexts are kept apart also where Node does not show what it keeps of
   }
 });
 
+test(
+  "X1a a task is entered as cheaply where tasktree was loaded while another library's store was in use",
+  skipOn({
+    bun: "AsyncResources show nothing of what they keep",
+    deno: "AsyncResources show nothing of what they keep",
+  }),
+  async () => {
+    const [plainly, late] = await Promise.all(
+      ["plainly", "late"].map((way) => runFile(program("loaded-late.ts"), [way])),
+    );
+    assert.deepEqual(late, plainly);
+    assert.deepEqual(late, { code: 0, stdout: "Frame", stderr: "" });
+  },
+);
+
 test("X1a a child has its group's scope, wherever it was spawned from", async () => {
   await virtually(async () => {
     await withTaskGroup(async (outer) => {

@@ -6,9 +6,10 @@
  * AsyncResource's scope `enterWith` makes one, since leaving the scope restores the caller's by pointer. Bun and Deno have it
  * the other way round. Don't share one resource between entries: `async_hooks` would see all tasks in one.
  *
- * Where no other store is in use, a map for one entry can be saved too: our {@link Frame} answers what Node asks such a map,
- * and stands in its place in the resource, under a symbol that Node does not document. At load it is tried whether that
- * works; if not, frames are made as Node makes them.
+ * Where no other store is in the map, it can be saved too: our {@link Frame} answers what Node asks a map with one entry, and
+ * stands in its place in the resource, under a symbol that Node does not document. At load it is tried whether that works;
+ * if not, frames are made as Node makes them. (A store that was run stays in the map, as undefined, in all that goes on from
+ * there.)
  */
 import { AsyncLocalStorage, AsyncResource, executionAsyncId } from "node:async_hooks";
 import { brief, InvalidStateError } from "../errors.ts";
@@ -126,7 +127,7 @@ function findKept(): symbol | undefined {
     const keeper = resource as unknown as Keeper;
     return Object.getOwnPropertySymbols(keeper).find((symbol) => {
       const kept = keeper[symbol];
-      if (typeof kept?.has !== "function" || !isAlone(kept)) return false;
+      if (typeof kept?.has !== "function" || typeof kept.size !== "number" || !kept.has(store)) return false;
       const another = new Frame(undefined as never, undefined);
       keeper[symbol] = another;
       try {
@@ -150,9 +151,9 @@ type Enter = <A, B, R>(frame: Frame | undefined, fn: (a: A, b: B) => R, a: A, b:
 function enterFrom<A, B, R>(resource: AsyncResource, frame: Frame | undefined, fn: (a: A, b: B) => R, a: A, b: B): R {
   const keeper = resource as unknown as Keeper;
   if (keptUnder === undefined || !isAlone(keeper[keptUnder]))
-    return resource.runInAsyncScope(enterHere as typeof enterHere<A, B, R>, null, frame, fn, a, b);
+    return resource.runInAsyncScope(enterHere as typeof enterHere<A, B, R>, undefined, frame, fn, a, b);
   keeper[keptUnder] = frame;
-  return resource.runInAsyncScope(fn, null, a, b);
+  return resource.runInAsyncScope(fn, undefined, a, b);
 }
 
 /** Calls `fn(a, b)` with `frame` as the store, also in what it goes on to await. */

@@ -1,7 +1,7 @@
 /** The node of a group: its children, its failures, and its end (rules K1 to K16). */
-import { checkFunction, checkName, checkOptions } from "./check.ts";
+import { checkFunction, checkName, checkOptions, nameOfFunction } from "./check.ts";
 import { DeadlockError, InvalidStateError, isObject, suppress, WorkCancelledError } from "../errors.ts";
-import { combined, leavingWith, pauseAfter, quiet } from "./block.ts";
+import { combined, leavingWith, pauseAfter, promiseOf, quiet } from "./block.ts";
 import { refused } from "./checkpoint.ts";
 import { failuresIn, isCancellation } from "./classify.ts";
 import type { Child } from "./child.ts";
@@ -115,7 +115,7 @@ export class GroupNode extends ScopeNode implements OpenTaskGroup {
     if (options !== undefined) checkOptions("start a task", options, this);
     const name = options?.name;
     if (name !== undefined) checkName(name, this);
-    const task = new TaskNode(this, name, fn.name, currentFrame()?.locals, mode);
+    const task = new TaskNode(this, name, nameOfFunction(fn), currentFrame()?.locals, mode);
     if (mode === "service") this.#addService(task);
     else this.#tasks++;
     return task;
@@ -393,8 +393,9 @@ export class GroupNode extends ScopeNode implements OpenTaskGroup {
 
 function ignore(): void {}
 
-function callBlock<T>(fn: (group: TaskGroup) => T, group: GroupNode): T {
-  return fn(group);
+function callBlock(fn: (group: TaskGroup) => unknown, group: GroupNode): unknown {
+  const given = fn(group);
+  return promiseOf(given) ?? (isObject(given) ? new Promise((resolve) => resolve(given)) : given);
 }
 
 function runChild(child: Child): unknown {

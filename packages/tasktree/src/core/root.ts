@@ -115,8 +115,9 @@ export class Root {
   knows(error: unknown, node: ScopeNode): boolean {
     const reporters = isObject(error) ? this.#reported.get(error) : undefined;
     if (reporters === undefined) return false;
+    // What a scope has thrown on leaving it brings nowhere: that it had it does not count.
     let at: ScopeNode | undefined = node;
-    while (at !== undefined && !reporters.has(at)) at = at.parent;
+    while (at !== undefined && (isLeft(at) || !reporters.has(at))) at = at.parent;
     return at !== undefined;
   }
 
@@ -147,6 +148,11 @@ export class Root {
   graceIsOver(scope: ScopeNode): void {
     new StuckWatch(scope);
   }
+}
+
+/** Whether it is a scope, no group or task, that has ended. */
+function isLeft(node: ScopeNode): boolean {
+  return node.ended && (node.kind === "scope" || node.kind === "shield");
 }
 
 const consoleInstrument: Instrument = {

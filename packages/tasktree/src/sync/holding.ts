@@ -29,7 +29,7 @@ function use<T>(
   held: Disposable | undefined,
   threw: (error: unknown) => never,
 ): Promise<T> {
-  return promiseTry(fn, undefined).then(
+  return promiseTry(call<T>, fn).then(
     (value) => {
       held?.[Symbol.dispose]();
       return value;
@@ -39,6 +39,10 @@ function use<T>(
       return threw(error);
     },
   );
+}
+
+function call<T>(fn: () => T | PromiseLike<T>): T | PromiseLike<T> {
+  return fn();
 }
 
 function ignore(): void {}

@@ -41,7 +41,7 @@ export const ofCombine: readonly Mutation[] = [
   {
     clause: "B1c",
     file: "packages/tasktree/src/combine/contest.ts",
-    find: "if (this.#winner !== undefined) return this.#lost?.(value);",
+    find: "if (this.#winner !== undefined) return this.#tellLost(value);",
     replace: "if (this.#winner !== undefined) return undefined;",
   },
   {
@@ -317,8 +317,8 @@ export const ofCombine: readonly Mutation[] = [
   {
     clause: "B1c",
     file: "packages/tasktree/src/combine/contest.ts",
-    find: "return this.#lost?.(value);",
-    replace: "return void this.#lost?.(value);",
+    find: "return lost?.(value);",
+    replace: "return void lost?.(value);",
   },
   {
     clause: "B1d",

@@ -395,8 +395,8 @@ export const ofTheCore: readonly Mutation[] = [
   {
     clause: "R6a",
     file: "packages/tasktree/src/core/root.ts",
-    find: "(isLeft(at) || !reporters.has(at))",
-    replace: "!reporters.has(at)",
+    find: "node?.handle === promise ? node.parent : node",
+    replace: "node === undefined ? node : node",
   },
   {
     clause: "C1a",
@@ -900,7 +900,7 @@ export const ofTheCore: readonly Mutation[] = [
   {
     clause: "R6c",
     file: "packages/tasktree/src/core/root.ts",
-    find: "if (!known && this.knows(error, node ?? this.node)) return;",
+    find: "if (!known && this.knows(error, from ?? this.node)) return;",
     replace: "",
   },
   {

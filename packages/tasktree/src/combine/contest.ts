@@ -46,7 +46,7 @@ export abstract class Contest<T> implements Combining<T> {
   }
 
   readonly #gave = (value: T): unknown => {
-    if (this.#winner !== undefined) return this.#lost?.(value);
+    if (this.#winner !== undefined) return this.#tellLost(value);
     this.#winner = new Winner(value, this.#group);
     // At the end of this task: one that failed in the step before has ended by then, and has not failed in cleanup.
     watchEnd(currentTask()!, this.#winner);
@@ -68,7 +68,12 @@ export abstract class Contest<T> implements Combining<T> {
   }
 
   cleanUp(): unknown {
-    return this.#winner !== undefined && this.#lost?.(this.#winner.value);
+    return this.#winner !== undefined && this.#tellLost(this.#winner.value);
+  }
+
+  #tellLost(value: T): unknown {
+    const lost = this.#lost; // not as a method of ours
+    return lost?.(value);
   }
 }
 

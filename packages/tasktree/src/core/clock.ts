@@ -272,16 +272,13 @@ const longestPauseMs = 0.1;
 /** Node's timers count in whole milliseconds and take at most 31 bits of them. */
 const longestTimer = 2 ** 31 - 1;
 
-/** After so many releases the next ones wait for a turn of the event loop, which costs as much as some of them. */
+/** After so many releases in one go of microtasks the next ones wait for its end. */
 const manyReleases = 32;
-
-/** Also where somebody puts his own in its place, for a test: the process would be held for ever. */
-const { setImmediate } = globalThis;
 
 class HostDriver implements ClockDriver {
   #timer: ReturnType<typeof setTimeout> | undefined = undefined;
   #alive = false;
-  /** How often the timer was let go of since the last turn in which that was often. */
+  /** How often the timer was let go of since the last go of microtasks in which that was often. */
   #releases = 0;
   #turnEnd = 0;
   /** When the clock was last looked at to see whether the turn is over. */
@@ -312,11 +309,11 @@ class HostDriver implements ClockDriver {
     else if (this.#releases < manyReleases) this.#timer.ref();
   }
 
-  /** Many timeouts, one after the other, would tell Node of each: until the next turn of the event loop the timer is held. */
+  /** Many timeouts, one after the other, would tell Node of each: the timer is held until all microtasks have run. */
   #releaseLater(): void {
     this.#timer?.ref();
     inHostContext(() =>
-      setImmediate(() => {
+      process.nextTick(() => {
         this.#releases = 0;
         if (!this.#alive) this.#timer?.unref();
       }),

@@ -161,8 +161,8 @@ function stopListeningForErrors(): void {
   process.off("uncaughtException", onUncaughtException);
 }
 
-function onUnhandledRejection(error: unknown): void {
-  attribute("unhandledRejection", error);
+function onUnhandledRejection(error: unknown, promise: Promise<unknown>): void {
+  attribute("unhandledRejection", error, promise);
 }
 
 function onUncaughtException(error: unknown): void {
@@ -170,10 +170,14 @@ function onUncaughtException(error: unknown): void {
 }
 
 /** Brings `error` to the task in whose context it happened, to the owner of the process, or back to the runtime. */
-function attribute(event: "unhandledRejection" | "uncaughtException", error: unknown): void {
+function attribute(
+  event: "unhandledRejection" | "uncaughtException",
+  error: unknown,
+  promise?: Promise<unknown>,
+): void {
   const frame = currentFrame();
   if (frame?.turn?.over === true) frame.node.root.lateFailure(error, frame.node.parent, { ended: true });
-  else if (frame !== undefined) frame.node.root.lateFailure(error, frame.node);
+  else if (frame !== undefined) frame.node.root.lateFailure(error, frame.node, { promise });
   else if (process.listenerCount(event as "uncaughtException") > 1) return;
   else if (owner !== undefined && !owner.root.node.ended) owner.root.lateFailure(error, undefined);
   else handBack(error);

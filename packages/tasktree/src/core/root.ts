@@ -29,6 +29,8 @@ interface LateFailureOptions {
   readonly known?: boolean;
   /** Whether it comes from a function in `node` that is over, though the task there goes on. */
   readonly ended?: boolean;
+  /** The promise that was rejected with it. */
+  readonly promise?: Promise<unknown> | undefined;
 }
 
 /** A foreign promise that somebody has stopped waiting for. */
@@ -115,9 +117,8 @@ export class Root {
   knows(error: unknown, node: ScopeNode): boolean {
     const reporters = isObject(error) ? this.#reported.get(error) : undefined;
     if (reporters === undefined) return false;
-    // What a scope has thrown on leaving it brings nowhere: that it had it does not count.
     let at: ScopeNode | undefined = node;
-    while (at !== undefined && (isLeft(at) || !reporters.has(at))) at = at.parent;
+    while (at !== undefined && !reporters.has(at)) at = at.parent;
     return at !== undefined;
   }
 
@@ -128,10 +129,12 @@ export class Root {
   lateFailure(
     error: unknown,
     node: ScopeNode | undefined,
-    { known = false, ended = false }: LateFailureOptions = {},
+    { known = false, ended = false, promise }: LateFailureOptions = {},
   ): void {
     if (isCancelled(error) || (node !== undefined && isCancellation(error, node))) return;
-    if (!known && this.knows(error, node ?? this.node)) return;
+    // What a scope has thrown on leaving, and nobody has awaited, it brings nowhere: that it had it itself does not count.
+    const from = promise !== undefined && node?.handle === promise ? node.parent : node;
+    if (!known && this.knows(error, from ?? this.node)) return;
     const task = node?.task;
     if (task !== undefined && !task.ended && !ended) task.noteFailure(error);
     else if (this.implicit || this.node.ended) inHostContext(() => void Promise.reject(error));
@@ -148,11 +151,6 @@ export class Root {
   graceIsOver(scope: ScopeNode): void {
     new StuckWatch(scope);
   }
-}
-
-/** Whether it is a scope, no group or task, that has ended. */
-function isLeft(node: ScopeNode): boolean {
-  return node.ended && (node.kind === "scope" || node.kind === "shield");
 }
 
 const consoleInstrument: Instrument = {

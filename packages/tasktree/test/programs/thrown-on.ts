@@ -1,4 +1,7 @@
-/** A listener that throws in a scope whose promise nobody awaits, in each kind of scope: says how the run has ended. */
+/**
+ * A listener that throws in a scope whose promise nobody awaits, in each kind of scope; then one whose error is thrown in other
+ * promises too, and is caught: says how the run has ended.
+ */
 import { failAfter, moveOnAfter, run, sleep, withCancelScope, type Scope } from "../../src/index.ts";
 
 async function failing(scope: Scope): Promise<void> {
@@ -15,14 +18,38 @@ const kinds = [
   (fn: typeof failing) => moveOnAfter(100, fn),
 ];
 
-for (const kind of kinds) {
+async function tell(main: () => Promise<unknown>): Promise<void> {
   try {
-    await run(async () => {
-      void kind(failing);
-      await sleep(50);
-    });
-    process.stdout.write("fine ");
+    process.stdout.write(`${String(await run(main))} `);
   } catch (error) {
     process.stdout.write(`${(error as Error).message} `);
   }
+}
+
+for (const kind of kinds) {
+  await tell(async () => {
+    void kind(failing);
+    await sleep(50);
+    return "lost";
+  });
+}
+
+for (const kind of kinds) {
+  await tell(async () => {
+    try {
+      await kind(async (scope) => {
+        const error = new Error("told twice");
+        scope.signal.addEventListener("abort", () => {
+          throw error;
+        });
+        scope.cancel();
+        await Promise.resolve();
+        void Promise.reject(error);
+        throw error;
+      });
+    } catch {
+      await sleep(5);
+    }
+    return "caught";
+  });
 }

@@ -46,10 +46,11 @@ function isPlain(promise: Promise<unknown>): boolean {
 
 /**
  * What `fn(arg)` gives or throws, as a native promise. As `Promise.try`, but a native promise is given as it is: one with handlers
- * keeps them, and no step is lost. Not a checkpoint.
+ * keeps them, and no step is lost. Not a checkpoint. Rejects with a TypeError if `fn` is not a function.
  */
 export function promiseTry<A, T>(fn: (arg: A) => T | PromiseLike<T>, arg: A): Promise<T> {
   try {
+    if (typeof fn !== "function") throw new TypeError(`Cannot call ${brief(fn)}: wanted a function`);
     const given = fn(arg);
     return (promiseOf(given) as Promise<T> | undefined) ?? new Promise((resolve) => resolve(given));
   } catch (error) {

@@ -65,8 +65,8 @@ export const inTrees: readonly Fault[] = [
   {
     name: "deadline: the later one wins",
     file: "timeouts.ts",
-    find: "  if (!scope.caught) return value as T;\n  if (scope.deadlineReached)",
-    replace: "  if (!scope.caught) return value as T;\n  if (scope.deadlineReached && scope.deadline > 5)",
+    find: "    if (!this.caught) return value;\n    if (this.deadlineReached)",
+    replace: "    if (!this.caught) return value;\n    if (this.deadlineReached && this.deadline > 5)",
     program: "deadline: all at once",
   },
   {
@@ -122,8 +122,8 @@ export const inTrees: readonly Fault[] = [
   {
     name: "race: a loser's value is lost",
     file: contest,
-    find: "if (winner !== undefined) return lost?.(value);",
-    replace: "if (winner !== undefined) return undefined;",
+    find: "if (this.#winner !== undefined) return this.#tellLost(value);",
+    replace: "if (this.#winner !== undefined) return undefined;",
     program: "race: of two",
   },
   {
@@ -136,8 +136,8 @@ export const inTrees: readonly Fault[] = [
   {
     name: "race: the winner's value is lost if the race is cut",
     file: contest,
-    find: "() => winner !== undefined && lost?.(winner.value),",
-    replace: "() => undefined,",
+    find: "return this.#winner !== undefined && this.#tellLost(this.#winner.value);",
+    replace: "return undefined;",
     program: "race: one fails",
   },
   {

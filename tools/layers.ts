@@ -38,6 +38,7 @@ const observers = ["testing", "inspector", "cli"];
 
 /** Folder or file → the Node modules it may import. What is not listed imports none. */
 const nodeModules: Readonly<Record<string, readonly string[] | "any">> = {
+  "core/block.ts": ["node:util"],
   "core/current.ts": ["node:async_hooks"],
   "streams/node/end.ts": ["node:stream"],
   "streams/node/to-node-stream.ts": ["node:stream"],

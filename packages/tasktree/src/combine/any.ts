@@ -44,17 +44,15 @@ export function any<const T extends readonly Job<unknown>[]>(
 ): Promise<Awaited<ReturnType<T[number]>>>;
 export function any<T>(jobs: Iterable<Job<T>>, options?: AnyOptions<T>): Promise<T>;
 export function any<T>(jobs: Iterable<Job<T>>, options: AnyOptions<T> = {}): Promise<T> {
-  let list: Job<T>[];
-  const { onLoser, limit = Infinity } = options ?? {};
   try {
     checkOptions("run any", options);
+    const { onLoser, limit = Infinity } = options;
     checkOnLoser("any", onLoser);
     checkLimit("any", limit);
-    list = listOf("any", jobs);
+    return outcomeOf(new Any(listOf("any", jobs), limit, onLoser));
   } catch (error) {
     return Promise.reject(error);
   }
-  return outcomeOf(new Any(list, limit, onLoser));
 }
 
 class Any<T> extends Contest<T> {

@@ -39,16 +39,16 @@ export function race<const T extends readonly Job<unknown>[]>(
 ): Promise<Awaited<ReturnType<T[number]>>>;
 export function race<T>(jobs: Iterable<Job<T>>, options?: RaceOptions<T>): Promise<T>;
 export function race<T>(jobs: Iterable<Job<T>>, options: RaceOptions<T> = {}): Promise<T> {
-  let racers: Job<T>[];
   try {
     checkOptions("run a race", options);
-    checkOnLoser("a race", options.onLoser);
-    racers = listOf("a race", jobs);
+    const { onLoser } = options;
+    checkOnLoser("a race", onLoser);
+    const racers = listOf("a race", jobs);
     if (racers.length === 0) throw new RangeError("Cannot run a race of nothing: wanted at least one function");
+    return outcomeOf(new Race(racers, onLoser));
   } catch (error) {
     return Promise.reject(error);
   }
-  return outcomeOf(new Race(racers, options.onLoser));
 }
 
 class Race<T> extends Contest<T> {
